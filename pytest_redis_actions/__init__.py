@@ -1,0 +1,87 @@
+"""Test anything that waits on a Redis Enterprise cluster: a stub of its actions API, with real sockets.
+
+The names are loaded when they are first used, so that a suite that has the plugin installed and does not use it pays
+nothing for it. PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .errors import RedisActionsError as RedisActionsError
+    from .releases import RELEASES as RELEASES
+    from .script import (
+        aborted as aborted,
+    )
+    from .script import (
+        active as active,
+    )
+    from .script import (
+        cancelled as cancelled,
+    )
+    from .script import (
+        cancelling as cancelling,
+    )
+    from .script import (
+        completed as completed,
+    )
+    from .script import (
+        failed as failed,
+    )
+    from .script import (
+        gone as gone,
+    )
+    from .script import (
+        pending as pending,
+    )
+    from .script import (
+        queued as queued,
+    )
+    from .script import (
+        running as running,
+    )
+    from .script import (
+        starting as starting,
+    )
+    from .stub import Action as Action
+    from .stub import RedisActions as RedisActions
+
+_HOMES = {
+    "RedisActionsError": "errors",
+    "RELEASES": "releases",
+    **dict.fromkeys(
+        (
+            "aborted",
+            "active",
+            "cancelled",
+            "cancelling",
+            "completed",
+            "failed",
+            "gone",
+            "pending",
+            "queued",
+            "running",
+            "starting",
+        ),
+        "script",
+    ),
+    "Action": "stub",
+    "RedisActions": "stub",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,0 +1,586 @@
+"""The API without a socket: a request goes in, a reply comes out.
+
+Under one lock the clock is read once, so that the reply and the journal agree on the instant. The exchange is in the
+journal before the reply leaves, so that whoever has the reply finds it there.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from functools import partial
+from urllib.parse import parse_qs
+
+from . import wire
+from .access import ANYBODY, DEFAULT_TTL, LONGEST_TTL, SHORTEST_TTL, Access, may
+from .clock import Clock
+from .errors import UsageError, shown
+from .journal import Exchange, Journal, safe_headers, safe_target
+from .lifecycle import OTHER, STATE_MACHINE, TASK
+from .model import Operation, Place, State
+from .records import Records
+from .releases import has
+from .routes import Match, Read, Route, Start, difference, find, matches, split
+from .script import Script, Step, default_script, kind_of
+
+__all__ = ["Endpoint", "Planned", "Reply", "Request"]
+
+__tracebackhide__ = True
+
+LARGEST_JSON = 1 << 20  # bytes: E-ASSUMED-17
+_LISTED_NODE_NAME = {"remove": "remove_node"}  # E-C11
+_NODE_ACTIONS = ("remove", "maintenance_on", "maintenance_off", "enslave_node")  # E-NODE-10
+_CLUSTER_ACTIONS = ("change_master",)  # E-NODE-3
+_V1_KINDS = (TASK, STATE_MACHINE)
+_ALL_KINDS = (TASK, STATE_MACHINE, OTHER)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request.
+
+    Attributes:
+        method: "GET".
+        target: as in the request line, path and query, percent-encoding untouched.
+        headers: lower-case names; of repeated ones the last.
+        body: as received.
+        connection: the number of the TCP connection, from 1; 0 without a socket.
+    """
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    connection: int = 0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One HTTP reply.
+
+    Attributes:
+        code: the status code.
+        headers: pairs; Content-Length and Connection are left to the server.
+        body: the bytes; what HEAD must not send is left to the server too.
+    """
+
+    code: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@dataclass
+class Planned:
+    """What the next request of a method and path starts: see `Endpoint.plan`."""
+
+    method: str
+    template: tuple[str, ...]
+    uid: str
+    kind: str
+    script: Script | None
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a request is answered with, before it is written down."""
+
+    code: int
+    document: object = None
+    aimed: tuple[str, ...] = ()
+    shown: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    headers: tuple[tuple[str, str], ...] = ()
+    left_over: str | None = None
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One request that met a route, at one instant."""
+
+    request: Request
+    values: Mapping[str, str]
+    query: Mapping[str, list[str]]
+    now: float
+    count: bool
+
+
+class _Refused(Exception):
+    def __init__(self, answer: _Answer) -> None:
+        super().__init__(answer)
+        self.answer = answer
+
+
+def _error(code: int, error_code: str, description: str, *headers: tuple[str, str]) -> _Answer:
+    return _Answer(code, wire.error(error_code, description), headers=headers)
+
+
+class Endpoint:
+    """The actions API of one cluster.
+
+    Args:
+        release: "8.2".
+        profile: "wire" or "documented".
+        clock: the only source of time.
+        access: who may come in.
+        bdb_envelope: what `/v1/actions/bdb/{bdb_uid}` answers with, "array" or "wrapper" (E-C6).
+        forgotten: uid -> the id of the earlier test that it belonged to.
+    """
+
+    def __init__(
+        self,
+        *,
+        release: str,
+        profile: str,
+        clock: Clock,
+        access: Access,
+        bdb_envelope: str = "array",
+        forgotten: Mapping[str, str] | None = None,
+    ) -> None:
+        self.release = release
+        self.profile = profile
+        self.clock = clock
+        self.access = access
+        self.journal = Journal()
+        self.unrouted: list[str] = []
+        self._bdb_envelope = bdb_envelope
+        self._forgotten = forgotten or {}
+        self._records = Records(release)
+        self._planned: list[Planned] = []
+        self._lock = threading.Lock()
+
+    # What a test does
+
+    def add(
+        self,
+        kind: str,
+        name: str,
+        *,
+        script: Iterable[Step] | None,
+        uid: str | None,
+        creation_time: int | None = None,
+        **more: object,
+    ) -> str:
+        """Add an operation and return its uid. Its script starts now."""
+        checked = self._script(kind, script)
+        uid = str(uuid.uuid4()) if uid is None else _checked_uid(uid)
+        with self._lock:
+            now = self.clock.seconds
+            created = self._unix(now) if creation_time is None else creation_time
+            self._records.add(Operation(uid, kind, name, checked, now, created, **more))  # type: ignore[arg-type]  # the stub passes Operation's own fields
+        return uid
+
+    def plan(self, method: str, path: str, script: Iterable[Step] | None, uid: str | None) -> str:
+        """Let the next request of this method and path start an operation with this script; return its uid.
+
+        The path may be a template, "/v1/bdbs/{uid}". A path that the API lacks is served for that one request.
+        """
+        match = find(path)
+        start = match.route.methods.get(method) if match else None
+        if isinstance(start, Read):
+            raise UsageError(
+                f"{method} {shown(path, 40)} starts no operation",
+                fix="name a request that starts one, such as POST /v1/bdbs",
+            )
+        kind = start.kind if start else kind_of(script) if script is not None else TASK
+        checked = None if script is None else self._script(kind, script)
+        with self._lock:
+            planned = Planned(method, split(path), _checked_uid(uid) if uid else str(uuid.uuid4()), kind, checked)
+            self._records.check_new(planned.uid)
+            self._planned.append(planned)
+        return planned.uid
+
+    def cancel(self, uid: str) -> bool:
+        """Cancel a task; False if it is too late. See Records.cancel."""
+        with self._lock:
+            return self._records.cancel(uid, self.clock.seconds)
+
+    def state(self, uid: str) -> State | None:
+        """Return the state of an operation, without counting a poll; None for none, or one that has vanished."""
+        with self._lock:
+            return self._records.peek(uid, self.clock.seconds)
+
+    def operation(self, uid: str) -> Operation | None:
+        """Return an operation, vanished ones included, or None for one that was not started yet."""
+        with self._lock:
+            return self._records.operation(uid) if uid in self._records else None
+
+    @property
+    def uids(self) -> tuple[str, ...]:
+        """The uid of every operation that was started, vanished ones included."""
+        with self._lock:
+            return tuple(self._records)
+
+    # What a client does
+
+    def handle(self, request: Request) -> Reply:
+        """Answer a request; it is in the journal when this returns."""
+        path, query = _split_target(request.target)
+        with self._lock:
+            now = self.clock.seconds
+            match = find(path)
+            answer = self._answer(request, path, query, match, now)
+            body = b"" if answer.document is None else wire.encode(answer.document)
+            self.journal.add(
+                partial(
+                    Exchange,
+                    seconds=now,
+                    method=request.method[:20],
+                    target=safe_target(request.target),
+                    route=match.route.template if match else None,
+                    code=answer.code,
+                    aimed=answer.aimed,
+                    shown=answer.shown,
+                    headers=safe_headers(request.headers),
+                    body=b""
+                    if answer.code == 200 and match and match.route.template.startswith("/v1/users/")
+                    else body,
+                    connection=request.connection,
+                    left_over=answer.left_over,
+                )
+            )
+            return Reply(answer.code, self._headers(answer, now), body)
+
+    def refuse(self, code: int, error_code: str, description: str) -> Reply:
+        """Return the reply to bytes that are no request of the API. It is not in the journal."""
+        return Reply(
+            code, self._headers(_Answer(code, ""), self.clock.seconds), wire.encode(wire.error(error_code, description))
+        )
+
+    def _headers(self, answer: _Answer, now: float) -> tuple[tuple[str, str], ...]:
+        content = () if answer.document is None else (("Content-Type", wire.CONTENT_TYPE),)
+        return (
+            ("Date", formatdate(self._unix(now), usegmt=True)),
+            *content,
+            ("cluster-state-id", str(self._records.changes)),
+            *answer.headers,
+        )
+
+    def _answer(self, request: Request, path: str, query: str, match: Match | None, now: float) -> _Answer:
+        try:
+            planned = self._planned_for(request.method, path)
+            if planned is None or (match is not None and request.method in match.route.methods):
+                route, values = self._route(request, path, match, planned)
+            else:
+                route, values = _outside(path, request.method, planned.kind), {}
+            if request.method == "OPTIONS":
+                return _Answer(200, headers=(("Allow", route.allow),))
+            handling = route.methods.get("GET" if request.method == "HEAD" else request.method)
+            if handling is None:
+                return self._no_method(request, path, route)
+            self._check_role(request, handling, now)
+            call = _Call(request, values, _parsed(query), now, count=request.method != "HEAD")  # E-ASSUMED-18
+            if isinstance(handling, Start):
+                return self._start(call, handling, planned)
+            answer: Callable[[_Call], _Answer] = getattr(self, f"_{handling.answer}")
+            return answer(call)
+        except _Refused as refused:
+            return refused.answer
+
+    def _planned_for(self, method: str, path: str) -> Planned | None:
+        segments = split(path) if self._planned else ()
+        for planned in self._planned:
+            if planned.method == method and matches(planned.template, segments):
+                return planned
+        return None
+
+    def _route(
+        self, request: Request, path: str, match: Match | None, planned: Planned | None
+    ) -> tuple[Route, Mapping[str, str]]:
+        if match is None:
+            self._note_unrouted(request, difference(path))
+            raise _Refused(_error(404, "not_found", f"{safe_target(path)} is no path of this API"))
+        if planned is None and not match.route.is_in(self.release):
+            text = f"release {self.release} has no {match.route.template}"
+            raise _Refused(_error(404, "not_found", text))  # E-ROUTE-13, E-ASSUMED-7
+        return match.route, match.values
+
+    def _note_unrouted(self, request: Request, why: str) -> None:
+        self.unrouted.append(f"  {request.method[:20]} {safe_target(request.target)}  ({why})")
+
+    def _no_method(self, request: Request, path: str, route: Route) -> _Answer:
+        if route.whole:
+            text = f"{request.method[:20]} is not allowed on {route.template}"
+            return _error(405, "method_not_allowed", text, ("Allow", route.allow))  # E-C13, E-ASSUMED-6
+        played = " and ".join(route.methods)
+        self._note_unrouted(request, f"{route.template} is played for {played} only")
+        return _error(404, "not_found", f"{request.method[:20]} {safe_target(path)} is not played by this stub")
+
+    def _check_role(self, request: Request, handling: Read | Start, now: float) -> None:
+        if handling.permission is None:
+            return
+        role = self.access.role_of(request.headers.get("authorization"), now)
+        if role is None:  # E-ASSUMED-4
+            text = "credentials are missing or incorrect"
+            raise _Refused(_error(401, "unauthorized", text, ("WWW-Authenticate", 'Basic realm="Redis Enterprise"')))
+        if self.access.required and not may(role, handling.permission, self.release):  # E-ASSUMED-5
+            raise _Refused(_error(403, "forbidden", f"role {role} lacks the permission {handling.permission}"))
+
+    # Reading
+
+    def _see(self, call: _Call, uid: str) -> State | None:
+        return self._records.poll(uid, call.now) if call.count else self._records.glance(uid, call.now)
+
+    def _see_all(self, call: _Call, uids: Iterable[str], kinds: tuple[str, ...]) -> list[State]:
+        mine = [uid for uid in uids if self._records.operation(uid).kind in kinds]
+        return [state for uid in mine if (state := self._see(call, uid)) is not None]
+
+    def _v1(self, state: State) -> wire.Body:
+        return wire.v1(state, epoch=self.clock.epoch, release=self.release, profile=self.profile)
+
+    def _v1_list(self, call: _Call) -> _Answer:
+        return self._v1_rows(self._see_all(call, self._records, _V1_KINDS), wrapped=True)
+
+    def _v1_rows(self, states: list[State], *, wrapped: bool) -> _Answer:
+        rows = {state.operation.uid: self._v1(state) for state in states}
+        kinds = [state.operation.kind for state in states]
+        document = wire.v1_envelope(zip(kinds, rows.values(), strict=True)) if wrapped else list(rows.values())
+        return _Answer(200, document, shown=rows)
+
+    def _v1_one(self, call: _Call) -> _Answer:
+        return self._one(call, call.values["uid"], _V1_KINDS, self._v1)
+
+    def _v1_database(self, call: _Call) -> _Answer:
+        bdb_uid = call.values["bdb_uid"]
+        if not self._is_database(bdb_uid, call.now):
+            return _error(404, "db_not_found", "bdb not found")  # E-ROUTE-3, E-ASSUMED-12
+        states = self._see_all(call, self._records.of_database(bdb_uid), (STATE_MACHINE,))
+        return self._v1_rows(states, wrapped=self._bdb_envelope == "wrapper")
+
+    def _v2_list(self, call: _Call) -> _Answer:
+        rows = {state.operation.uid: wire.v2(state) for state in self._see_all(call, self._records, _ALL_KINDS)}
+        return _Answer(200, list(rows.values()), shown=rows)
+
+    def _v2_one(self, call: _Call) -> _Answer:
+        return self._one(call, call.values["uid"], _ALL_KINDS, wire.v2)
+
+    def _one(self, call: _Call, uid: str, kinds: tuple[str, ...], render: Callable[[State], wire.Body]) -> _Answer:
+        state = None
+        if uid in self._records and self._records.operation(uid).kind in kinds:
+            state = self._see(call, uid)
+        if state is None:
+            return _Answer(
+                404,
+                wire.error("action_not_found", f"Action {uid[:100]} does not exist"),  # E-ERR-1
+                aimed=(uid,),
+                left_over=None if uid in self._records else self._forgotten.get(uid),
+            )
+        body = render(state)
+        return _Answer(200, body, aimed=(uid,), shown={uid: body})
+
+    def _is_database(self, bdb_uid: str, now: float) -> bool:
+        named = tuple(self._records.of_database(bdb_uid))
+        return bool(named) and not self._is_deleted(bdb_uid, now)
+
+    def _is_deleted(self, bdb_uid: str, now: float) -> bool:
+        """Tell whether the last thing that happened to a database was that its record vanished with its delete."""
+        named = tuple(self._records.of_database(bdb_uid))
+        return bool(named) and self._records.peek(named[-1], now) is None
+
+    # Node and cluster actions
+
+    def _cluster_list(self, call: _Call) -> _Answer:
+        return self._places(call, self._records.places(None))
+
+    def _nodes_list(self, call: _Call) -> _Answer:  # E-ASSUMED-11
+        return self._places(call, self._records.places(None, all_nodes=True))
+
+    def _node_list(self, call: _Call) -> _Answer:
+        return self._places(call, self._records.places(call.values["node_uid"]))
+
+    def _places(self, call: _Call, uids: Iterable[str]) -> _Answer:
+        rows = {state.operation.uid: wire.listed(state) for state in self._see_all(call, list(uids), (TASK,))}
+        return _Answer(200, {"actions": list(rows.values())}, shown=rows)
+
+    def _place_one(self, call: _Call) -> _Answer:
+        uid = self._records.at_place(_place(call))
+        state = self._see(call, uid) if uid else None
+        if uid is None or state is None:
+            return self._no_place(call)
+        body = wire.place(state)
+        return _Answer(200, body, aimed=(uid,), shown={uid: body})
+
+    def _no_place(self, call: _Call) -> _Answer:
+        text = "not currently running and no available status of last run"  # E-ROUTE-1
+        return _error(404, "action_not_found", f"{call.values['action'][:100]}: {text}")
+
+    def _place_cancel(self, call: _Call) -> _Answer:
+        place = _place(call)
+        uid = self._records.at_place(place)
+        if uid is None or self._records.peek(uid, call.now) is None:
+            return self._no_place(call)
+        if not self._records.cancel(uid, call.now):
+            if place.node_uid is None:
+                return self._no_place(call)  # E-NODE-4: "unknown/not running"
+            self._records.remove(uid)  # E-NODE-9: "or remove the status of a previously executed … action"
+        return _Answer(200, aimed=(uid,))
+
+    # Starting
+
+    def _start(self, call: _Call, start: Start, planned: Planned | None) -> _Answer:
+        document = {} if start.shape == "module" else _document(call.request)
+        place = _place(call) if "action" in call.values else None
+        if place is not None:
+            self._check_place(place, planned, call)
+        bdb_uid = self._database_of(call, start)
+        if start.dry_run and (_truthy(call.query.get("dry_run")) or document.get("dry_run") is True):
+            return _Answer(200, None if start.shape == "description" else [])  # E-START-9, E-START-14
+        operation = Operation(
+            uid=planned.uid if planned else str(uuid.uuid4()),
+            kind=start.kind,
+            name=start.name or _place_name(place),
+            script=(planned.script if planned else None)
+            or default_script(start.kind, self.release, vanishes=start.vanishes),
+            started=call.now,
+            creation_time=self._unix(call.now),
+            node_uid=call.values.get("node_uid"),
+            object_name=f"bdb:{bdb_uid}" if bdb_uid else None,
+            place=place,
+        )
+        self._records.add(operation)
+        if planned is not None:
+            self._planned.remove(planned)
+        code = 202 if start.shape == "module" and self.profile == "wire" else 200  # E-C9
+        reply = self._started(start, operation, document)
+        return _Answer(code, reply, aimed=(operation.uid,))
+
+    def _database_of(self, call: _Call, start: Start) -> str | None:
+        if "bdb_uid" in call.values:
+            bdb_uid = call.values["bdb_uid"]
+            if not (bdb_uid.isascii() and bdb_uid.isdigit()) or self._is_deleted(bdb_uid, call.now):
+                raise _Refused(_error(404, "db_not_found", f"bdb {bdb_uid[:100]} does not exist"))
+            return bdb_uid
+        if start.name == "SMCreateBDB":
+            wanted = _document(call.request).get("uid")
+            return str(wanted) if type(wanted) is int and wanted > 0 else str(self._records.next_database())
+        return "1" if start.kind == STATE_MACHINE else None  # E-ASSUMED-23
+
+    def _check_place(self, place: Place, planned: Planned | None, call: _Call) -> None:
+        known = _CLUSTER_ACTIONS if place.node_uid is None else _NODE_ACTIONS
+        if planned is None and place.action not in known:  # E-ASSUMED-22
+            text = f"no such action: {place.action[:100]}; known are {', '.join(known)}"
+            raise _Refused(_error(400 if place.node_uid is None else 404, "invalid_action", text))
+        earlier = self._records.at_place(place)
+        if earlier is not None and self._records.is_running(earlier, call.now):  # E-LIFE-10, E-ASSUMED-8
+            raise _Refused(_error(409, "action_already_running", f"{place.action[:100]} is already running"))
+
+    def _started(self, start: Start, operation: Operation, document: Mapping[str, object]) -> wire.Body | None:
+        shape = start.shape
+        if shape == "deleted-bdb":
+            shape = "empty" if self.profile == "documented" else "bdb"  # E-C7
+        elif shape == "deletion":
+            shape = "action_uid" if has(self.release, "deletion-tells-action") else "empty"  # E-C10
+        if shape == "bdb":
+            document = _bdb(start, operation, document)
+        elif shape == "module":
+            document = {"uid": operation.uid.replace("-", "")}
+        else:
+            document = {}
+        return wire.started(shape, operation, document, description=start.description)
+
+    # Who one is
+
+    def _authorize(self, call: _Call) -> _Answer:
+        document = _document(call.request)
+        ttl = _ttl(document)
+        user, password = document.get("username"), document.get("password")
+        role = None
+        if isinstance(user, str) and isinstance(password, str):
+            role = self.access.role_of_user(user, password)
+        if role is None:
+            return _error(401, "unauthorized", "username or password is missing or incorrect")
+        return self._token(role, ttl, call.now)
+
+    def _refresh(self, call: _Call) -> _Answer:
+        header = call.request.headers.get("authorization", "")
+        role = self.access.role_of(header, call.now) if header.lower().startswith("jwt ") else None
+        if role is None:
+            return _error(401, "unauthorized", "the token is missing, unknown or has expired")
+        return self._token(role, _ttl(_document(call.request)), call.now)
+
+    def _token(self, role: str, ttl: int, now: float) -> _Answer:
+        return _Answer(200, {"access_token": self.access.token(role, ttl=ttl, now=now, epoch=self.clock.epoch)})
+
+    # Small things
+
+    def _script(self, kind: str, steps: Iterable[Step] | None) -> Script:
+        return default_script(kind, self.release) if steps is None else Script.of(kind, steps, release=self.release)
+
+    def _unix(self, now: float) -> int:
+        return int(self.clock.epoch + now)
+
+
+def _outside(path: str, method: str, kind: str) -> Route:
+    """Return a route for a planned request that the API lacks."""
+    return Route(path, {method: Start(ANYBODY, kind, split(path)[-1] or "operation", "action_uid")})
+
+
+def _place(call: _Call) -> Place:
+    return Place(call.values["action"], call.values.get("node_uid"))
+
+
+def _place_name(place: Place | None) -> str:
+    return _LISTED_NODE_NAME.get(place.action, place.action) if place else ""
+
+
+def _bdb(start: Start, operation: Operation, document: Mapping[str, object]) -> wire.Body:
+    uid = int(operation.bdb_uid or 1)
+    body: wire.Body = {"name": f"db{uid}", "type": "redis", **document, "uid": uid, "status": start.status}
+    if start.vanishes:  # E-BODY-2
+        body["background_op"] = [{"name": operation.name, "progress": 0, "status": "pending"}]
+    return body
+
+
+def _checked_uid(uid: object) -> str:
+    if isinstance(uid, str) and uid and "/" not in uid:
+        return uid
+    raise UsageError(f"uid {shown(uid, 40)} is no uid", fix="give a text without a slash, such as a UUID", value=uid)
+
+
+def _split_target(target: str) -> tuple[str, str]:
+    """Return path and query of a request target; of an absolute one only what follows the host."""
+    if not target.startswith("/") and "://" in target:
+        target = "/" + target.split("://", 1)[1].partition("/")[2]
+    path, _, query = target.partition("?")
+    return path, query
+
+
+def _parsed(query: str) -> Mapping[str, list[str]]:
+    try:
+        return parse_qs(query, keep_blank_values=True, max_num_fields=100) if query else {}
+    except ValueError:
+        raise _Refused(_error(400, "invalid_query", "the query has too many fields")) from None
+
+
+def _truthy(values: list[str] | None) -> bool:
+    return bool(values) and values[-1].lower() in ("true", "1", "yes", "")  # type: ignore[index]  # not None here
+
+
+def _ttl(document: Mapping[str, object]) -> int:
+    ttl = document.get("ttl", DEFAULT_TTL)
+    if type(ttl) is int and SHORTEST_TTL <= ttl <= LONGEST_TTL:
+        return ttl
+    text = f"ttl must be a whole number of seconds, {SHORTEST_TTL} to {LONGEST_TTL}"
+    raise _Refused(_error(400, "invalid_ttl", text))
+
+
+def _document(request: Request) -> Mapping[str, object]:
+    """Return the JSON object that a request carries; an empty one for none. Source: E-ASSUMED-17."""
+    if not request.body.strip():
+        return {}
+    if len(request.body) > LARGEST_JSON:
+        text = f"the body has {len(request.body)} bytes; at most {LARGEST_JSON} are read as JSON"
+        raise _Refused(_error(413, "body_too_large", text))
+    try:
+        document = json.loads(request.body.decode("utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise _Refused(_error(400, "invalid_json", "the body is no JSON")) from None
+    if not isinstance(document, dict):
+        raise _Refused(_error(400, "invalid_json", f"the body is no JSON object but {type(document).__name__}"))
+    return document
+
+
+def _no_constant(word: str) -> object:
+    raise ValueError(word)

@@ -1,0 +1,147 @@
+"""Every exception that this project raises.
+
+    RedisActionsError             the base of all
+    ├── UsageError                a wrong call (a ValueError): what was given, and what to write instead
+    │   ├── ScriptError           a script that its kind of operation cannot go through
+    │   ├── ReleaseError          a release that is not known, or that lacks what was asked for
+    │   └── OptionError           an option of the marker, the command line or the ini file
+    ├── MissingExtra              an optional dependency is not installed (an ImportError)
+    ├── PortInUse                 the fixed port that was asked for is taken (an OSError)
+    └── UnroutedRequests          requests that met no route (an AssertionError), raised at teardown
+
+Each keeps the offender as an attribute and builds its text in ``__str__``; the first line of every text carries the
+verdict within 80 characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = [
+    "MissingExtra",
+    "OptionError",
+    "PortInUse",
+    "RedisActionsError",
+    "ReleaseError",
+    "ScriptError",
+    "UnroutedRequests",
+    "UsageError",
+    "nearest",
+    "shown",
+]
+
+HEADLINE = 80
+
+
+class RedisActionsError(Exception):
+    """The base of every exception of this project."""
+
+
+class UsageError(RedisActionsError, ValueError):
+    """A wrong call: what was given, and what to write instead.
+
+    Attributes:
+        problem: what is wrong, with the value.
+        fix: what to write instead.
+        value: the offending value itself.
+    """
+
+    def __init__(self, problem: str, *, fix: str, value: object = None) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.fix = fix
+        self.value = value
+
+    def __str__(self) -> str:
+        return f"{self.problem}\n  fix  {self.fix}"
+
+
+class ScriptError(UsageError):
+    """A script that its kind of operation cannot go through on this release."""
+
+
+class ReleaseError(UsageError):
+    """A release that is not known, or one that lacks what was asked for."""
+
+
+class OptionError(UsageError):
+    """A bad option of the marker, of the command line or of the ini file."""
+
+
+class MissingExtra(RedisActionsError, ImportError):
+    """An optional dependency is not installed.
+
+    Attributes:
+        extra: the extra of pytest-redis-actions that brings it.
+    """
+
+    def __init__(self, wanted: str, *, extra: str, missing: str) -> None:
+        super().__init__(wanted)
+        self.wanted = wanted
+        self.extra = extra
+        self.missing = missing
+
+    def __str__(self) -> str:
+        return (
+            f"{self.wanted} needs {self.missing}, which is not installed\n"
+            f"  fix  pip install 'pytest-redis-actions[{self.extra}]'"
+        )
+
+
+class PortInUse(RedisActionsError, OSError):
+    """The fixed port that was asked for is taken.
+
+    Attributes:
+        port: the port.
+    """
+
+    def __init__(self, port: int, host: str) -> None:
+        super().__init__(port)
+        self.port = port
+        self.host = host
+
+    def __str__(self) -> str:
+        return (
+            f"port {self.port} on {self.host} is already in use\n"
+            "  fix  leave the port out (a free one is taken), or give each stub a port of its own"
+        )
+
+
+class UnroutedRequests(RedisActionsError, AssertionError):
+    """Requests of the code under test that met no route.
+
+    Attributes:
+        requests: one line each, as shown.
+    """
+
+    def __init__(self, requests: tuple[str, ...], advice: str) -> None:
+        super().__init__(requests)
+        self.requests = requests
+        self.advice = advice
+
+    def __str__(self) -> str:
+        count = len(self.requests)
+        several = "" if count == 1 else "s"
+        lines = [f"{count} request{several} met no route of the actions API", *self.requests[:10]]
+        if count > 10:
+            lines.append(f"  … and {count - 10} more")
+        lines.append(self.advice)
+        return "\n".join(lines)
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """Return the repr of a value, cut to `limit` characters, whatever its size or its ``__repr__`` does."""
+    if isinstance(value, (str, bytes)) and len(value) > limit:
+        value = value[:limit]
+    try:
+        text = repr(value)
+    except Exception:
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def nearest(word: object, words: Iterable[str]) -> str | None:
+    """Return the one of `words` that `word` is most likely a typo of, if any."""
+    matches = get_close_matches(str(word)[:100].lower(), list(words), n=1, cutoff=0.6)
+    return matches[0] if matches else None

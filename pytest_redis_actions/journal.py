@@ -1,0 +1,146 @@
+"""What was asked, what was answered, and when; and queries over it. Credentials never get in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+__all__ = ["Exchange", "Journal", "safe_headers", "safe_target"]
+
+_SECRET_HEADERS = ("authorization", "proxy-authorization", "cookie", "set-cookie", "r-auth-user", "x-api-key")
+_SECRET_QUERY = re.compile(r"(?i)([?&][^=&]*(?:token|password|passwd|secret|auth|key)[^=&]*=)[^&]*")
+_LONGEST_TARGET = 200
+
+
+def safe_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return headers with what is secret in them taken out; of Authorization the scheme stays."""
+    return {
+        name: f"{value.split(' ', 1)[0][:10] if ' ' in value else ''} ***".strip() if name in _SECRET_HEADERS else value
+        for name, value in headers.items()
+    }
+
+
+def safe_target(target: str) -> str:
+    """Return a request target that can be printed: without secrets and control characters, and of bounded length."""
+    text = _SECRET_QUERY.sub(r"\1***", target)
+    text = "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
+    return text if len(text) <= _LONGEST_TARGET else text[: _LONGEST_TARGET - 1] + "…"
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request and its reply.
+
+    Attributes:
+        number: from 1, in the order in which the requests were answered.
+        seconds: on the stub's clock, when the request was answered.
+        method: "GET".
+        target: path and query, without secrets.
+        route: the route's template, "/v1/actions/{uid}", or None where none was met.
+        code: the reply's HTTP status code.
+        aimed: the uids that the request asked for, whether or not it saw them.
+        shown: uid -> the body of each operation that the reply showed. Not to be changed.
+        headers: the request's, lower-case names, without secrets.
+        body: the reply's, as sent.
+        connection: the number of the TCP connection it came on, from 1; 0 without a socket.
+        left_over: the id of the earlier test that its uid belonged to, or None.
+    """
+
+    number: int
+    seconds: float
+    method: str
+    target: str
+    route: str | None
+    code: int
+    aimed: tuple[str, ...]
+    shown: Mapping[str, Mapping[str, object]]
+    headers: Mapping[str, str]
+    body: bytes
+    connection: int = 0
+    left_over: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
+    def __str__(self) -> str:
+        line = f"#{self.number} {self.seconds:.1f}s {self.method} {self.target} -> {self.code}"
+        if len(self.shown) == 1:
+            (body,) = self.shown.values()
+            words = [str(body.get("status", "")), str(body.get("progress", ""))]
+            line += "  " + " ".join(word[:40] for word in words if word)
+        elif self.shown:
+            line += f"  {len(self.shown)} operations"
+        return f"{line}  (left over from {self.left_over})" if self.left_over else line
+
+
+class Journal(Sequence[Exchange]):
+    """Every exchange of one stub, in order: a sequence that only the stub adds to."""
+
+    def __init__(self) -> None:
+        self._exchanges: list[Exchange] = []
+        self._by_uid: dict[str, list[Exchange]] = {}
+
+    @overload
+    def __getitem__(self, index: int) -> Exchange: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Exchange]: ...
+    def __getitem__(self, index: int | slice) -> Exchange | Sequence[Exchange]:
+        return self._exchanges[index]
+
+    def __len__(self) -> int:
+        return len(self._exchanges)
+
+    def __iter__(self) -> Iterator[Exchange]:
+        return iter(tuple(self._exchanges))
+
+    def __repr__(self) -> str:
+        return f"<journal of {len(self)} exchanges>"
+
+    def __str__(self) -> str:
+        """Return the last 40 exchanges, a line each."""
+        last = self._exchanges[-40:]
+        earlier = len(self) - len(last)
+        lines = [f"… {earlier} earlier exchanges"] if earlier else []
+        return "\n".join([*lines, *map(str, last)])
+
+    def add(self, make: Callable[[int], Exchange]) -> Exchange:
+        """Add the exchange that `make` returns for its number. Called under the endpoint's lock."""
+        exchange = make(len(self._exchanges) + 1)
+        self._exchanges.append(exchange)
+        for uid in dict.fromkeys((*exchange.aimed, *exchange.shown)):
+            self._by_uid.setdefault(uid, []).append(exchange)
+        return exchange
+
+    def of(self, uid: str) -> tuple[Exchange, ...]:
+        """Return the exchanges that asked for an operation or showed it."""
+        return tuple(self._by_uid.get(uid, ()))
+
+    def where(
+        self,
+        *,
+        method: str | None = None,
+        route: str | None = None,
+        code: int | None = None,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> tuple[Exchange, ...]:
+        """Return the exchanges that match everything given.
+
+        Args:
+            method: "GET".
+            route: the template, "/v1/actions/{uid}".
+            code: the reply's HTTP status code.
+            since: seconds on the stub's clock, included.
+            until: seconds on the stub's clock, not included.
+        """
+        return tuple(
+            exchange
+            for exchange in self
+            if (method is None or exchange.method == method)
+            and (route is None or exchange.route == route)
+            and (code is None or exchange.code == code)
+            and (since is None or exchange.seconds >= since)
+            and (until is None or exchange.seconds < until)
+        )

@@ -1,0 +1,116 @@
+"""What a stub can be asked for: one plain object, checked before anything is opened.
+
+The fixture's options come from the ini file, the command line and the marker; the nearest wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from .clock import DEFAULT_EPOCH, Clock, VirtualClock, WallClock
+from .errors import OptionError, nearest, shown
+from .releases import NEWEST, check_release
+from .wire import PROFILES
+
+__all__ = ["Options"]
+
+__tracebackhide__ = True
+
+CLOCKS = ("virtual", "wall")
+ENVELOPES = ("array", "wrapper")
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of one stub; the same for the marker and for `make_redis_actions`.
+
+    Attributes:
+        release: "7.2", "7.4", "7.8", "7.22", "8.0" or "8.2".
+        profile: "wire", what clusters send, or "documented", what the reference says.
+        tls: whether to serve HTTPS; needs the extra "tls".
+        host: a loopback address.
+        port: a fixed port, or 0 for a free one.
+        auth: the administrator's user name and password; None for the default ones; False to let everybody in.
+        strict: whether requests that met no route fail the test.
+        clock: "virtual", which moves only when told, "wall", or the clock of another stub.
+        rate: seconds on a wall clock per real second.
+        epoch: Unix seconds at which the clock starts.
+        bdb_envelope: what `/v1/actions/bdb/{uid}` answers with: "array" as documented, or "wrapper" (E-C6).
+    """
+
+    release: str = NEWEST
+    profile: str = "wire"
+    tls: bool = False
+    host: str = "127.0.0.1"
+    port: int = 0
+    auth: tuple[str, str] | bool | None = None
+    strict: bool = True
+    clock: str | Clock = "virtual"
+    rate: float | None = None
+    epoch: int | None = None
+    bdb_envelope: str = "array"
+
+    @classmethod
+    def of(cls, given: Mapping[str, object]) -> Options:
+        """Return the options that were given, checked, and the defaults for the rest.
+
+        Raises:
+            OptionError: an unknown option, with the nearest one, or a value that an option cannot have.
+            ReleaseError: an unknown release.
+        """
+        known = tuple(field.name for field in fields(cls))
+        for name in given:
+            if name not in known:
+                guess = nearest(name, known)
+                raise OptionError(
+                    f"unknown option {shown(name, 40)}",
+                    fix=(f"write {guess}=…; " if guess else "") + f"known are {', '.join(known)}",
+                    value=name,
+                )
+        options = cls(**given)  # type: ignore[arg-type]  # each is checked next
+        options._check()
+        return options
+
+    def _check(self) -> None:
+        check_release(self.release)
+        _one_of("profile", self.profile, PROFILES)
+        _one_of("bdb_envelope", self.bdb_envelope, ENVELOPES)
+        _one_of("tls", self.tls, (True, False))
+        _one_of("strict", self.strict, (True, False))
+        if not isinstance(self.clock, (VirtualClock, WallClock)):
+            _one_of("clock", self.clock, CLOCKS)
+        self._check_clock()
+
+    def _check_clock(self) -> None:
+        if self.rate is not None and self.clock != "wall":
+            raise OptionError(
+                f"rate={shown(self.rate, 30)} goes with clock='wall' only",
+                fix="write clock='wall', or leave rate out",
+                value=self.rate,
+            )
+        if self.epoch is not None and not isinstance(self.clock, str):
+            raise OptionError(
+                f"epoch={shown(self.epoch, 30)} cannot be set for a shared clock",
+                fix="leave epoch out: the clock has one already",
+                value=self.epoch,
+            )
+
+    def make_clock(self) -> Clock:
+        """Return the clock that was asked for: a new one, or the shared one."""
+        if not isinstance(self.clock, str):
+            return self.clock
+        epoch = DEFAULT_EPOCH if self.epoch is None else self.epoch
+        if self.clock == "wall":
+            return WallClock(epoch, rate=1.0 if self.rate is None else self.rate)
+        return VirtualClock(epoch)
+
+
+def _one_of(name: str, value: object, choices: tuple[object, ...]) -> None:
+    if not any(type(value) is type(choice) and value == choice for choice in choices):
+        guess = nearest(value, [choice for choice in choices if isinstance(choice, str)])
+        raise OptionError(
+            f"{name}={shown(value, 40)} is not known",
+            fix=(f"write {name}={guess!r}; " if guess else "") + f"known are {', '.join(map(repr, choices))}",
+            value=value,
+        )

@@ -1,0 +1,121 @@
+"""The pytest plugin: options, marker, fixtures. PYTEST_DONT_REWRITE
+
+It imports pytest only; whatever else a test needs is loaded when its fixture is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from .session import SessionServer
+    from .stub import RedisActions
+
+_MARKER = (
+    "redis_actions(*, release, profile, tls, host, port, auth, strict, clock, rate, epoch, bdb_envelope): "
+    "options of the redis_actions fixture, see its documentation."
+)
+_SETTINGS = {
+    "release": "release of Redis Enterprise that the redis_actions fixture plays, several separated by commas, or all",
+    "profile": "what the redis_actions fixture sends: wire or documented",
+    "tls": "whether the redis_actions fixture serves HTTPS: true or false",
+    "strict": "whether requests that met no route fail a test: true or false",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("redis-actions", "stub of the Redis Enterprise actions API")
+    for name, text in _SETTINGS.items():
+        group.addoption(f"--redis-actions-{name}", default=None, metavar=name.upper(), help=text)
+        parser.addini(f"redis_actions_{name}", text, default=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", _MARKER)
+    given = {
+        name: config.getoption(f"redis_actions_{name}") or config.getini(f"redis_actions_{name}") for name in _SETTINGS
+    }
+    if any(given.values()):
+        from .session import check_settings
+
+        check_settings({name: value for name, value in given.items() if value})
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "_redis_actions_release" in metafunc.fixturenames:
+        from .session import releases_of
+
+        releases = releases_of(metafunc.definition)
+        if len(releases) > 1:
+            metafunc.parametrize("_redis_actions_release", releases, indirect=True, ids=releases)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[None]:  # a wrapper gives back what it was sent
+    report = yield
+    if (
+        call.when != "teardown"
+        and call.excinfo is not None
+        and "_redis_actions_release" in getattr(item, "fixturenames", ())
+    ):
+        from .session import note_failure
+
+        note_failure(item)
+    return report
+
+
+@pytest.fixture(scope="session")
+def redis_actions_server(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[SessionServer]:
+    """The port that the fixture `redis_actions` answers on, open as long as the session.
+
+    It has `.url`, `.ca_file` and `.auth`, for applications that are configured once. Between two tests it answers 503.
+    """
+    from .session import SessionServer
+
+    server = SessionServer(pytestconfig)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def _redis_actions_release(request: pytest.FixtureRequest) -> str:
+    from .session import releases_of
+
+    release: str = getattr(request, "param", None) or releases_of(request.node)[0]
+    return release
+
+
+@pytest.fixture
+def redis_actions(
+    request: pytest.FixtureRequest, redis_actions_server: SessionServer, _redis_actions_release: str
+) -> Iterator[RedisActions]:
+    """The stub of one Redis Enterprise cluster, empty and at 0 seconds.
+
+    Script what an operation goes through, and let your client poll it:
+
+        def test_it_waits(redis_actions):
+            action = redis_actions.add_action("migrate_shards", script=[running(polls=3), completed()])
+            assert MyClient(redis_actions.url, auth=redis_actions.auth).wait(action.uid) == "completed"
+
+    At the end of the test, requests that met no route fail it, unless it failed already or is marked with
+    `@pytest.mark.redis_actions(strict=False)`.
+    """
+    yield from redis_actions_server.stub_for(request.node, _redis_actions_release)
+
+
+@pytest.fixture
+def make_redis_actions(
+    request: pytest.FixtureRequest, redis_actions_server: SessionServer, _redis_actions_release: str
+) -> Iterator[Callable[..., RedisActions]]:
+    """Return a function that makes further stubs (of other clusters), each with a port and a clock of its own.
+
+    It takes the options of the marker; `clock=redis_actions.clock` shares a clock.
+    """
+    yield from redis_actions_server.maker_for(request.node, _redis_actions_release)

@@ -1,0 +1,306 @@
+"""The routes of the actions API as a table: which release has them, and what each method needs.
+
+Source: E-ROUTE-1 to E-ROUTE-6, E-NODE-1 to E-NODE-9, E-START-1 to E-START-19; the names of some operations are assumed
+(E-ASSUMED-13).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from urllib.parse import unquote
+
+from .access import VIEW, VIEW_ALL_NODES, VIEW_NODE
+from .errors import nearest
+from .lifecycle import OTHER, STATE_MACHINE, TASK
+from .releases import has
+
+__all__ = ["ROUTES", "Match", "Read", "Route", "Start", "difference", "find", "matches", "split"]
+
+
+@dataclass(frozen=True)
+class Read:
+    """A request that reads, cancels, or says who one is; answered by the endpoint's method of this name.
+
+    Attributes:
+        answer: the name of the endpoint's method.
+        permission: what the caller must hold; None if anybody may ask.
+    """
+
+    answer: str
+    permission: str | None = VIEW
+
+
+@dataclass(frozen=True)
+class Start:
+    """A request that starts an operation.
+
+    Attributes:
+        permission: what the caller must hold.
+        kind: the operation's kind.
+        name: the operation's name; for node and cluster actions the last segment of the path tells.
+        shape: of the reply, see wire.started.
+        description: for the shape "description".
+        vanishes: whether the record is gone in the end instead of completed.
+        status: for the shape "bdb", the database's status in the reply.
+        dry_run: whether the request can ask what would be done only.
+    """
+
+    permission: str
+    kind: str
+    name: str
+    shape: str
+    description: str = ""
+    vanishes: bool = False
+    status: str = "active-change-pending"
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Route:
+    """One path of the API.
+
+    Attributes:
+        template: "/v1/actions/{uid}".
+        methods: method -> what it does.
+        feature: the feature of releases.SINCE or UNTIL that a release needs to have the path; None if all have it.
+        whole: whether `methods` is all that the API has there. Of databases, shards, modules and users only what
+            starts an operation is played; another method there is no 405 but no route.
+    """
+
+    template: str
+    methods: Mapping[str, Read | Start]
+    feature: str | None = None
+    whole: bool = True
+    segments: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "segments", tuple(self.template.split("/")[1:]))
+
+    def is_in(self, release: str) -> bool:
+        """Tell whether a release has the path."""
+        return self.feature is None or has(release, self.feature)
+
+    @property
+    def allow(self) -> str:
+        """The value of the Allow header."""
+        methods = {*self.methods, "OPTIONS", *(["HEAD"] if "GET" in self.methods else [])}
+        return ", ".join(sorted(methods))
+
+
+@dataclass(frozen=True)
+class Match:
+    """A path that met a route.
+
+    Attributes:
+        route: the route.
+        values: placeholder -> the percent-decoded segment.
+    """
+
+    route: Route
+    values: Mapping[str, str]
+
+
+def _database(
+    method: str,
+    tail: str,
+    permission: str,
+    name: str,
+    shape: str,
+    *,
+    feature: str | None = None,
+    kind: str = STATE_MACHINE,
+    dry_run: bool = False,
+) -> Route:
+    start = Start(permission, kind, name, shape, dry_run=dry_run)
+    return Route(f"/v1/bdbs/{{bdb_uid}}/{tail}", {method: start}, feature, whole=False)
+
+
+def _shards(verb: str, permission: str, kind: str, name: str, feature: str) -> Iterator[Route]:
+    start = Start(permission, kind, name, "description", f"{verb.capitalize()} was triggered", dry_run=True)
+    yield Route(f"/v1/shards/actions/{verb}", {"POST": start}, feature, whole=False)
+    yield Route(f"/v1/shards/{{shard_uid}}/actions/{verb}", {"POST": start}, feature, whole=False)
+
+
+def _deletion(collection: str, permission: str) -> Route:
+    start = Start(permission, STATE_MACHINE, "SMRedisACL", "deletion")
+    return Route(f"/v1/{collection}/{{object_uid}}", {"DELETE": start}, whole=False)
+
+
+_CREATE = Start("create_bdb", STATE_MACHINE, "SMCreateBDB", "bdb", status="pending")
+
+ROUTES: tuple[Route, ...] = (
+    # 1.1: the generic ones
+    Route("/v1/actions", {"GET": Read("v1_list")}),
+    Route("/v1/actions/{uid}", {"GET": Read("v1_one")}),
+    Route("/v1/actions/bdb/{bdb_uid}", {"GET": Read("v1_database")}, "actions-of-a-database"),
+    Route("/v2/actions", {"GET": Read("v2_list")}, "v2-actions"),
+    Route("/v2/actions/{uid}", {"GET": Read("v2_one")}, "v2-actions"),
+    # 1.2: of the cluster and its nodes
+    Route("/v1/cluster/actions", {"GET": Read("cluster_list")}),
+    Route(
+        "/v1/cluster/actions/{action}",
+        {
+            "GET": Read("place_one"),
+            "POST": Start("start_cluster_action", TASK, "", "empty"),
+            "DELETE": Read("place_cancel", "cancel_cluster_action"),
+        },
+    ),
+    Route("/v1/nodes/actions", {"GET": Read("nodes_list", VIEW_ALL_NODES)}),
+    Route("/v1/nodes/{node_uid}/actions", {"GET": Read("node_list", VIEW_NODE)}),
+    Route(
+        "/v1/nodes/{node_uid}/actions/{action}",
+        {
+            "GET": Read("place_one", VIEW_NODE),
+            "POST": Start("start_node_action", TASK, "", "node"),
+            "DELETE": Read("place_cancel", "cancel_node_action"),
+        },
+    ),
+    # 1.3: what starts an operation
+    Route("/v1/bdbs", {"POST": _CREATE}, whole=False),
+    Route("/v2/bdbs", {"POST": _CREATE}, whole=False),
+    Route(
+        "/v1/bdbs/{bdb_uid}",
+        {
+            "PUT": Start("update_bdb", STATE_MACHINE, "SMUpdateBDB", "bdb"),
+            "DELETE": Start(
+                "delete_bdb", STATE_MACHINE, "SMDeleteBDB", "deleted-bdb", vanishes=True, status="delete-pending"
+            ),
+        },
+        whole=False,
+    ),
+    _database("PUT", "flush", "update_bdb_with_action", "SMUpdateBDB", "bdb"),
+    _database("PUT", "reset_admin_pass", "update_bdb_with_action", "SMUpdateBDB", "bdb"),
+    _database("POST", "upgrade", "update_bdb_with_action", "SMUpgradeBDB", "bdb"),
+    _database("POST", "modules/upgrade", "update_bdb_with_action", "SMUpgradeBDB", "bdb"),
+    _database("POST", "actions/recover", "start_bdb_recovery", "SMRecoverBDB", "action_uid"),
+    _database("POST", "actions/export", "start_bdb_export", "export", "empty", kind=OTHER),
+    _database("POST", "actions/import", "start_bdb_import", "import", "empty", kind=OTHER),
+    _database(
+        "PUT",
+        "actions/rebalance",
+        "update_bdb_with_action",
+        "SMUpdateBDB",
+        "action_uid",
+        feature="rebalance",
+        dry_run=True,
+    ),
+    _database(
+        "PUT", "actions/revamp", "update_bdb_with_action", "SMUpdateBDB", "action_uid", feature="revamp", dry_run=True
+    ),
+    _database("POST", "actions/stop_traffic", "update_bdb_with_action", "SMUpdateBDB", "action_uid", feature="traffic"),
+    _database(
+        "POST", "actions/resume_traffic", "update_bdb_with_action", "SMUpdateBDB", "action_uid", feature="traffic"
+    ),
+    *_shards("migrate", "migrate_shard", TASK, "migrate_shards", "shard-migrate"),
+    *_shards("failover", "failover_shard", STATE_MACHINE, "SMRedisFailover", "shard-failover"),
+    Route(
+        "/v2/modules",
+        {"POST": Start("update_cluster", TASK, "module_installation", "module")},
+        "modules-v2",
+        whole=False,
+    ),
+    Route(
+        "/v2/modules/{object_uid}",
+        {"DELETE": Start("update_cluster", TASK, "module_removal", "action_uid")},
+        "modules-v2",
+        whole=False,
+    ),
+    _deletion("users", "delete_user"),
+    _deletion("roles", "delete_role"),
+    _deletion("redis_acls", "delete_redis_acl"),
+    _deletion("ldap_mappings", "delete_ldap_mapping"),
+    # who one is
+    Route("/v1/users/authorize", {"POST": Read("authorize", None)}),
+    Route("/v1/users/refresh_jwt", {"POST": Read("refresh", None)}),
+)
+
+
+def split(path: str) -> tuple[str, ...]:
+    """Return the segments of a path as sent, percent-encoding and dots untouched: "%2f" never separates."""
+    return tuple(path.split("/")[1:])
+
+
+def matches(template: tuple[str, ...], segments: tuple[str, ...]) -> bool:
+    """Tell whether a path's segments meet a template's; a placeholder meets any segment that is not empty."""
+    return len(template) == len(segments) and all(
+        part == segment or (part.startswith("{") and segment != "")
+        for part, segment in zip(template, segments, strict=True)
+    )
+
+
+@cache
+def _by_length(length: int) -> tuple[Route, ...]:
+    """Return the routes of this many segments, literal ones before placeholders."""
+    found = [route for route in ROUTES if len(route.segments) == length]
+    return tuple(sorted(found, key=lambda route: [part.startswith("{") for part in route.segments]))
+
+
+def find(path: str) -> Match | None:
+    """Return the route that a path meets, on whatever release, or None."""
+    segments = split(path)
+    for route in _by_length(len(segments)):
+        if matches(route.segments, segments):
+            values = {
+                part[1:-1]: unquote(segment, errors="replace")
+                for part, segment in zip(route.segments, segments, strict=True)
+                if part.startswith("{")
+            }
+            return Match(route, values)
+    return None
+
+
+def difference(path: str) -> str:
+    """Return the nearest route to a path that met none, and the one thing that differs."""
+    if path != "/" and path.endswith("/"):
+        trimmed = find(path.rstrip("/"))
+        if trimmed is not None:
+            return f"nearest {trimmed.route.template}: the trailing slash is too much"
+    if "//" in path:
+        single = find("/" + "/".join(part for part in path.split("/") if part))
+        if single is not None:
+            return f"nearest {single.route.template}: a slash is doubled"
+    segments = split(path)
+    close = [(_distance(route.segments, segments), route) for route in ROUTES]
+    score, route = min(close, key=lambda pair: pair[0])
+    if score[0] > 1:
+        return _nearest_text(path)
+    return f"nearest {route.template}: {_what_differs(route.segments, segments)}"
+
+
+def _distance(template: tuple[str, ...], segments: tuple[str, ...]) -> tuple[int, int]:
+    if len(template) == len(segments):
+        wrong = [
+            (part, segment)
+            for part, segment in zip(template, segments, strict=True)
+            if part != segment and not (part.startswith("{") and segment)
+        ]
+        return len(wrong), sum(nearest(segment, [part]) is None for part, segment in wrong)
+    shorter, longer = sorted((template, segments), key=len)
+    if len(longer) - len(shorter) == 1 and any(
+        matches(template, segments[:i] + segments[i + 1 :])
+        if longer is segments
+        else matches(template[:i] + template[i + 1 :], segments)
+        for i in range(len(longer))
+    ):
+        return 1, 1
+    return 9, 9
+
+
+def _what_differs(template: tuple[str, ...], segments: tuple[str, ...]) -> str:
+    if len(template) < len(segments):
+        extra = next(s for i, s in enumerate(segments) if matches(template, segments[:i] + segments[i + 1 :]))
+        return f"{extra[:60]!r} is too much"
+    if len(template) > len(segments):
+        missing = next(p for i, p in enumerate(template) if matches(template[:i] + template[i + 1 :], segments))
+        return f"{missing!r} is missing"
+    for part, segment in zip(template, segments, strict=True):
+        if part != segment and not (part.startswith("{") and segment):
+            return f"{segment[:60]!r} is not {part!r}" if segment else f"{part} is empty"
+    return "nothing"
+
+
+def _nearest_text(path: str) -> str:
+    guess = nearest(path, [route.template for route in ROUTES])
+    return f"nearest {guess}" if guess else "no route is near it"

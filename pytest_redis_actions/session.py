@@ -1,0 +1,191 @@
+"""What the plugin does with pytest's objects: options and markers become Options, fixtures become stubs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from .access import Access
+from .errors import OptionError, RedisActionsError, nearest, shown
+from .options import Options
+from .releases import RELEASES, check_release
+from .server import Authority, StubServer
+from .stub import RedisActions
+
+__all__ = ["SessionServer", "check_settings", "note_failure", "releases_of"]
+
+__tracebackhide__ = True
+
+_FAILED: pytest.StashKey[bool] = pytest.StashKey()
+_SETTINGS = ("release", "profile", "tls", "strict")
+_TRUTH = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
+
+
+def check_settings(given: Mapping[str, str]) -> None:
+    """Refuse bad command-line options and ini values before the first test.
+
+    Raises:
+        pytest.UsageError: naming the value and the fix.
+    """
+    try:
+        for name, value in given.items():
+            if name == "release":
+                for release in _releases(value):
+                    Options.of({"release": release})
+            else:
+                Options.of({name: _parsed(name, value)})
+    except RedisActionsError as error:
+        raise pytest.UsageError(f"--redis-actions-{name} / redis_actions_{name}: {error}") from None
+
+
+def releases_of(node: pytest.Item | pytest.Function) -> list[str]:
+    """Return the releases that a test runs on: the marker's, else the command line's, else the ini file's."""
+    given = _given(node).get("release")
+    return [RELEASES[-1]] if given is None else _releases(given)
+
+
+def note_failure(item: pytest.Item) -> None:
+    """Remember that a test has failed, so that its teardown stays silent."""
+    item.stash[_FAILED] = True
+
+
+class SessionServer:
+    """The ports of one session and worker, opened when first used: one for HTTP, one for HTTPS."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._open = ExitStack()
+        self._servers: dict[bool, StubServer] = {}
+        self._authority: Authority | None = None
+        self._forgotten: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"<redis_actions_server at {self.url}>"
+
+    @property
+    def url(self) -> str:
+        """The base URL, without a trailing slash."""
+        return self._default.url
+
+    @property
+    def ca_file(self) -> Path | None:
+        """What a client has to trust; None unless the session's setting is tls."""
+        return self._default.ca_file
+
+    @property
+    def auth(self) -> tuple[str, str]:
+        """The administrator's default user name and password."""
+        return Access().auth_for("admin")
+
+    @property
+    def _default(self) -> StubServer:
+        return self._server(tls=bool(_parsed("tls", _setting(self._config, "tls") or "false")))
+
+    def close(self) -> None:
+        """Close the ports, and remove the certificate."""
+        self._open.close()
+
+    def stub_for(self, node: pytest.Item, release: str) -> Iterator[RedisActions]:
+        """Yield the stub of one test; close and check it afterwards."""
+        options = _options(node, release)
+        if options.port or options.host != "127.0.0.1":
+            with ExitStack() as opened:
+                yield from self._play(node, options, self._own_server(options, opened))
+        else:
+            yield from self._play(node, options, self._server(tls=options.tls))
+
+    def maker_for(self, node: pytest.Item, release: str) -> Iterator[Callable[..., RedisActions]]:
+        """Yield the function that makes further stubs; close and check them afterwards, the last one first."""
+        stubs: list[RedisActions] = []
+        base = {name: value for name, value in _given(node).items() if name in _SETTINGS}
+
+        def make_redis_actions(**given: object) -> RedisActions:
+            options = Options.of({**base, "release": release, **given})
+            stubs.append(RedisActions(options, self._own_server(options, opened), forgotten=self._forgotten))
+            return stubs[-1]
+
+        with ExitStack() as opened:
+            yield make_redis_actions
+            for stub in reversed(stubs):
+                self._finish(node, stub)
+
+    def _play(self, node: pytest.Item, options: Options, server: StubServer) -> Iterator[RedisActions]:
+        stub = RedisActions(options, server, forgotten=self._forgotten)
+        yield stub
+        self._finish(node, stub)
+
+    def _finish(self, node: pytest.Item, stub: RedisActions) -> None:
+        failed = node.stash.get(_FAILED, False)
+        try:
+            if not failed:
+                stub.check()
+        finally:
+            self._forgotten.update(dict.fromkeys(stub.close(), node.nodeid))
+
+    def _server(self, *, tls: bool) -> StubServer:
+        if tls not in self._servers:
+            server = StubServer(authority=self._trusted() if tls else None)
+            server.start()
+            self._open.callback(server.stop)
+            self._servers[tls] = server
+        return self._servers[tls]
+
+    def _own_server(self, options: Options, opened: ExitStack) -> StubServer:
+        authority = self._trusted() if options.tls else None
+        server = StubServer(host=options.host, port=options.port, authority=authority)
+        server.start()
+        opened.callback(server.stop)
+        return server
+
+    def _trusted(self) -> Authority:
+        if self._authority is None:
+            self._authority = Authority()
+            self._open.callback(self._authority.close)
+        return self._authority
+
+
+def _options(node: pytest.Item, release: str) -> Options:
+    return Options.of({**_given(node), "release": release})
+
+
+def _given(node: pytest.Item | pytest.Function) -> dict[str, object]:
+    """Return the options given for a test: settings, and markers over them, the nearest last."""
+    given: dict[str, object] = {}
+    for name in _SETTINGS:
+        value = _setting(node.config, name)
+        if value:
+            given[name] = value if name == "release" else _parsed(name, value)
+    for marker in reversed(list(node.iter_markers("redis_actions"))):
+        if marker.args:
+            raise OptionError(
+                f"the marker redis_actions takes no positional {shown(marker.args[0], 30)}",
+                fix="name each option: @pytest.mark.redis_actions(release='8.0')",
+                value=marker.args[0],
+            )
+        given.update(marker.kwargs)
+    return given
+
+
+def _setting(config: pytest.Config, name: str) -> str | None:
+    return config.getoption(f"redis_actions_{name}") or config.getini(f"redis_actions_{name}") or None
+
+
+def _parsed(name: str, value: str) -> object:
+    if name not in ("tls", "strict"):
+        return value
+    if value.lower() in _TRUTH:
+        return _TRUTH[value.lower()]
+    guess = nearest(value, ("true", "false"))
+    raise OptionError(f"{name}={shown(value, 30)} is not known", fix=f"write {guess or 'true or false'}", value=value)
+
+
+def _releases(given: object) -> list[str]:
+    if given == "all":
+        return list(RELEASES)
+    several = [part.strip() for part in given.split(",")] if isinstance(given, str) else given
+    if isinstance(several, (list, tuple)) and several:
+        return [check_release(release) for release in dict.fromkeys(several)]
+    return [check_release(given)]

@@ -1,0 +1,290 @@
+"""What a test holds: the stub of one cluster, and a handle on each operation in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .access import Access
+from .endpoint import Endpoint
+from .errors import UnroutedRequests, UsageError, shown
+from .journal import Exchange, Journal
+from .lifecycle import OTHER, STATE_MACHINE, TASK
+from .model import Place
+from .options import Options
+from .script import Step
+
+if TYPE_CHECKING:
+    from pytest_httpserver import HTTPServer
+
+    from .clock import Clock
+    from .server import StubServer
+
+__all__ = ["Action", "RedisActions"]
+
+__tracebackhide__ = True
+
+_NODE_ACTIONS = ("remove", "remove_node", "maintenance_on", "maintenance_off", "enslave_node")  # E-NODE-10, E-C11
+
+
+class Action:
+    """A handle on one operation: a task, a state machine, or an import, export or backup.
+
+    Attributes:
+        uid: its action_uid.
+        name: its name on the API, or the request that will start it.
+    """
+
+    def __init__(self, endpoint: Endpoint, uid: str, name: str) -> None:
+        self._endpoint = endpoint
+        self.uid = uid
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<{self.name} {self.uid} {self.status}>"
+
+    @property
+    def status(self) -> str:
+        """The status now: "gone" for a record that has vanished, "not started" for one that `when` waits for.
+
+        Reading it is no poll. A script of polls stands where the last poll saw it, before the first one at its first
+        step; a script of seconds stands where the clock is.
+        """
+        state = self._endpoint.state(self.uid)
+        if state is not None:
+            return state.status
+        return "gone" if self._endpoint.operation(self.uid) else "not started"
+
+    @property
+    def polls(self) -> tuple[Exchange, ...]:
+        """Every exchange that asked for the operation or showed it, oldest first."""
+        return self._endpoint.journal.of(self.uid)
+
+    @property
+    def trace(self) -> tuple[tuple[float, Mapping[str, object]], ...]:
+        """What clients saw of it: seconds on the clock, and the body."""
+        return tuple((poll.seconds, poll.shown[self.uid]) for poll in self.polls if self.uid in poll.shown)
+
+    def cancel(self) -> bool:
+        """Cancel a task, as an administrator would: queued ones at once, others by way of "cancelling".
+
+        Returns:
+            Whether it will be cancelled. False is too late: it had ended, and nothing has changed.
+
+        Raises:
+            UsageError: a state machine, import, export or backup: those cannot be cancelled (E-LIFE-11).
+        """
+        if self._endpoint.operation(self.uid) is None:
+            raise UsageError(f"{self.name} has not been started yet", fix="let the client send its request first")
+        return self._endpoint.cancel(self.uid)
+
+
+class RedisActions:
+    """The stub of one Redis Enterprise cluster: what the fixture `redis_actions` gives a test.
+
+    Attributes:
+        clock: the only source of time; virtual unless asked otherwise.
+        journal: every request and its reply.
+    """
+
+    def __init__(self, options: Options, server: StubServer, *, forgotten: Mapping[str, str] | None = None) -> None:
+        self._options = options
+        self._server = server
+        self._access = Access(options.auth)
+        self.clock: Clock = options.make_clock()
+        self._endpoint = Endpoint(
+            release=options.release,
+            profile=options.profile,
+            clock=self.clock,
+            access=self._access,
+            bdb_envelope=options.bdb_envelope,
+            forgotten=forgotten,
+        )
+        self.journal: Journal = self._endpoint.journal
+        server.endpoint = self._endpoint
+
+    def __repr__(self) -> str:
+        return f"<stub of Redis Enterprise {self.release} at {self.url}>"
+
+    @property
+    def url(self) -> str:
+        """The base URL, without a trailing slash."""
+        return self._server.url
+
+    @property
+    def port(self) -> int:
+        """The port."""
+        return self._server.port
+
+    @property
+    def ca_file(self) -> Path | None:
+        """What a client has to trust to talk TLS with the stub; None without TLS."""
+        return self._server.ca_file
+
+    @property
+    def auth(self) -> tuple[str, str]:
+        """The administrator's user name and password."""
+        return self.auth_for("admin")
+
+    def auth_for(self, role: str) -> tuple[str, str]:
+        """Return the user name and password of a user with this role: admin, cluster_member, cluster_viewer,
+        db_member, db_viewer or user_manager. Source: E-ROUTE-7, E-PERM-1.
+        """
+        return self._access.auth_for(role)
+
+    @property
+    def release(self) -> str:
+        """The release that it plays."""
+        return self._options.release
+
+    @property
+    def profile(self) -> str:
+        """ "wire" or "documented"."""
+        return self._options.profile
+
+    @property
+    def httpserver(self) -> HTTPServer:
+        """The pytest-httpserver below, on the same port: what a test registers here wins over the API."""
+        return self._server
+
+    def add_action(
+        self,
+        name: str,
+        *,
+        script: Iterable[Step] | None = None,
+        uid: str | None = None,
+        node_uid: str | None = None,
+        creation_time: int | None = None,
+        **fields: object,
+    ) -> Action:
+        """Add a task, as if somebody had started it now.
+
+        Args:
+            name: the API's name, "migrate_shards". A node action ("remove", "maintenance_on", …) that has a node_uid
+                is read under `/v1/nodes/{uid}/actions` too.
+            script: what it goes through; the happy path, one poll a step, if left out.
+            uid: its action_uid; a new one if left out.
+            node_uid: the node it runs on, "1".
+            creation_time: Unix seconds; now on the stub's clock if left out.
+            fields: further fields of its body.
+
+        Raises:
+            ScriptError: the lifecycle of tasks has no such script on this release.
+            UsageError: a uid that is in use, a name or node_uid that is no text.
+        """
+        _check_text("name", name)
+        node_uid = None if node_uid is None else _check_text("node_uid", node_uid)
+        listed = "remove_node" if name == "remove" and node_uid else name
+        place = (
+            Place("remove" if name == "remove_node" else name, node_uid) if node_uid and name in _NODE_ACTIONS else None
+        )
+        uid = self._endpoint.add(
+            TASK,
+            listed,
+            script=script,
+            uid=uid,
+            creation_time=_check_time(creation_time),
+            node_uid=node_uid,
+            place=place,
+            fields=tuple(fields.items()),
+        )
+        return Action(self._endpoint, uid, name)
+
+    def add_state_machine(
+        self, name: str, *, object_name: str, script: Iterable[Step] | None = None, uid: str | None = None
+    ) -> Action:
+        """Add a state machine, as if somebody had started it now.
+
+        Args:
+            name: the API's name, "SMUpdateBDB".
+            object_name: what it works on, "bdb:1".
+            script: what it goes through; the happy path, one poll a step, if left out.
+            uid: its action_uid; a new one if left out.
+
+        Raises:
+            ScriptError: the lifecycle of state machines has no such script.
+            UsageError: a uid that is in use, a name or object_name that is no text.
+        """
+        _check_text("name", name)
+        _check_text("object_name", object_name)
+        uid = self._endpoint.add(STATE_MACHINE, name, script=script, uid=uid, object_name=object_name)
+        return Action(self._endpoint, uid, name)
+
+    def add_other(
+        self, name: str, *, script: Iterable[Step] | None = None, uid: str | None = None, **additional_info: object
+    ) -> Action:
+        """Add an import, export or backup: listed by `/v2/actions` only (E-ROUTE-11).
+
+        Args:
+            name: "export".
+            script: what it goes through; the happy path, one poll a step, if left out.
+            uid: its action_uid; a new one if left out.
+            additional_info: what stands in the body's additional_info.
+        """
+        _check_text("name", name)
+        fields = tuple(additional_info.items())
+        uid = self._endpoint.add(OTHER, name, script=script, uid=uid, fields=fields)
+        return Action(self._endpoint, uid, name)
+
+    def when(self, method: str, path: str, *, script: Iterable[Step] | None = None, uid: str | None = None) -> Action:
+        """Say what the next such request starts; return a handle on it, whose uid is known already.
+
+        Args:
+            method: "POST".
+            path: as the client will send it, or a template, "/v1/bdbs/{uid}"; also one that the API lacks, which is
+                then served for that one request with {"action_uid": …}.
+            script: what the operation goes through; the happy path, one poll a step, if left out.
+            uid: its action_uid; a new one if left out.
+
+        Raises:
+            ScriptError: the operation that this request starts cannot go through this script.
+            UsageError: a request that starts nothing, a path without a leading slash.
+        """
+        if not (isinstance(method, str) and method.isalpha() and method.isupper()):
+            raise UsageError(
+                f"method {shown(method, 30)} is no method", fix='write it in capitals, "POST"', value=method
+            )
+        if not (isinstance(path, str) and path.startswith("/")):
+            raise UsageError(
+                f"path {shown(path, 40)} is no path",
+                fix='begin it with a slash and leave the host out, "/v1/bdbs"',
+                value=path,
+            )
+        uid = self._endpoint.plan(method, path, script, uid)
+        return Action(self._endpoint, uid, f"{method} {path}")
+
+    def close(self) -> tuple[str, ...]:
+        """Hang up on every client and forget the test's handlers; return the uids that later tests call left over."""
+        self._server.endpoint = None
+        self._server.close_connections()
+        self._server.clear()
+        return self._endpoint.uids
+
+    def check(self) -> None:
+        """Fail if requests met no route, or if a handler of the test's own failed.
+
+        Raises:
+            UnroutedRequests: requests met no route, and the stub is strict.
+        """
+        if self._options.strict and self._endpoint.unrouted:
+            raise UnroutedRequests(
+                tuple(self._endpoint.unrouted),
+                "  fix  register what the client needs on redis_actions.httpserver, or use\n"
+                "       @pytest.mark.redis_actions(strict=False)",
+            )
+        self._server.check()
+
+
+def _check_text(what: str, value: object) -> str:
+    if isinstance(value, str) and value:
+        return value
+    raise UsageError(f"{what}={shown(value, 40)} is no text", fix=f'write {what}="…", as the API does', value=value)
+
+
+def _check_time(value: int | None) -> int | None:
+    if value is None or (type(value) is int and value >= 0):
+        return value
+    raise UsageError(
+        f"creation_time={shown(value, 30)} is no instant", fix="give Unix seconds as a whole number", value=value
+    )

@@ -1,0 +1,683 @@
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from pytest_redis_actions.access import Access
+from pytest_redis_actions.clock import VirtualClock
+from pytest_redis_actions.endpoint import Endpoint, Reply, Request
+from pytest_redis_actions.errors import ScriptError, UsageError
+from pytest_redis_actions.lifecycle import OTHER, STATE_MACHINE, TASK
+from pytest_redis_actions.model import Place
+from pytest_redis_actions.releases import RELEASES
+from pytest_redis_actions.script import Step, active, completed, failed, gone, pending, queued, running, starting
+
+GET, POST, PUT, DELETE = "GET", "POST", "PUT", "DELETE"
+
+
+class Cluster:
+    """An endpoint with a caller in front of it."""
+
+    def __init__(self, release: str = "8.2", profile: str = "wire", **more: Any) -> None:
+        self.clock = VirtualClock(1_000_000)
+        self.access = Access()
+        self.endpoint = Endpoint(release=release, profile=profile, clock=self.clock, access=self.access, **more)
+
+    def ask(
+        self, method: str, target: str, body: bytes | object = b"", *, role: str = "admin", **headers: str
+    ) -> Reply:
+        credentials = ":".join(self.access.auth_for(role)).encode()
+        headers.setdefault("authorization", "Basic " + base64.b64encode(credentials).decode())
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.endpoint.handle(Request(method, target, headers, data))
+
+    def get(self, target: str, **more: Any) -> Any:
+        return json.loads(self.ask(GET, target, **more).body)
+
+    def task(self, *script: Step, name: str = "migrate_shards", **more: Any) -> str:
+        more.setdefault("uid", None)
+        return self.endpoint.add(TASK, name, script=script or None, **more)
+
+    def machine(self, *script: Step, name: str = "SMUpdateBDB", object_name: str = "bdb:1") -> str:
+        return self.endpoint.add(STATE_MACHINE, name, script=script or None, uid=None, object_name=object_name)
+
+    def other(self, *script: Step) -> str:
+        return self.endpoint.add(OTHER, "export", script=script or None, uid=None)
+
+    def error(self, method: str, target: str, body: bytes | object = b"", **more: Any) -> tuple[int, str]:
+        reply = self.ask(method, target, body, **more)
+        document = json.loads(reply.body)
+        assert sorted(document) == ["description", "error_code"]
+        return reply.code, document["error_code"]
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster()
+
+
+def header(reply: Reply, name: str) -> str | None:
+    return {key.lower(): value for key, value in reply.headers}.get(name)
+
+
+class TestReading:
+    def test_a_task_on_the_wire(self, cluster: Cluster) -> None:
+        uid = cluster.task(running(progress=40), node_uid="2")
+
+        reply = cluster.ask(GET, f"/v1/actions/{uid}")
+
+        expected = (
+            f'{{"action_uid":"{uid}","creation_time":"1000000","name":"migrate_shards","node_uid":"2",'
+            f'"progress":"40","status":"running","task_id":"{uid}"}}'
+        )
+        assert reply.body.decode() == expected
+        assert header(reply, "content-type") == "application/json"
+
+    def test_an_active_state_machine_on_the_wire(self, cluster: Cluster) -> None:
+        uid = cluster.machine(active(progress=(0, 14.286), seconds=7, state="shards_placement"))
+        cluster.clock.advance(7)
+
+        assert cluster.get(f"/v1/actions/{uid}") == {
+            "action_uid": uid,
+            "heartbeat": 1_000_007,
+            "name": "SMUpdateBDB",
+            "object_name": "bdb:1",
+            "pending_ops": {},
+            "progress": 14.29,
+            "state": "shards_placement",
+            "status": "active",
+        }
+
+    def test_a_completed_state_machine_has_neither_progress_nor_state_nor_pending_ops(self, cluster: Cluster) -> None:
+        uid = cluster.machine(completed())
+
+        assert sorted(cluster.get(f"/v1/actions/{uid}")) == ["action_uid", "heartbeat", "name", "object_name", "status"]
+
+    def test_a_failed_task_tells_why(self, cluster: Cluster) -> None:
+        uid = cluster.task(failed(error_code="internal_error", error_message="no"))
+
+        body = cluster.get(f"/v1/actions/{uid}")
+
+        assert (body["status"], body["error_code"], body["error_message"]) == ("failed", "internal_error", "no")
+
+    def test_the_empty_cluster(self, cluster: Cluster) -> None:
+        assert cluster.ask(GET, "/v1/actions").body == b'{"actions":[],"state-machines":[]}'
+        assert cluster.ask(GET, "/v2/actions").body == b"[]"
+        assert cluster.ask(GET, "/v1/cluster/actions").body == b'{"actions":[]}'
+
+    def test_v1_lists_tasks_and_state_machines_and_v2_everything(self, cluster: Cluster) -> None:
+        task, machine, other = cluster.task(), cluster.machine(), cluster.other()
+
+        v1, v2 = cluster.get("/v1/actions"), cluster.get("/v2/actions")
+
+        assert [row["action_uid"] for row in v1["actions"]] == [task]
+        assert [row["action_uid"] for row in v1["state-machines"]] == [machine]
+        assert [(row["action_uid"], row["action_type"]) for row in v2] == [
+            (task, "task"), (machine, "state-machine"), (other, "other"),
+        ]  # fmt: skip
+
+    def test_an_export_is_a_404_in_v1_and_an_object_in_v2(self, cluster: Cluster) -> None:
+        uid = cluster.other(running(progress=12.345))
+
+        assert cluster.error(GET, f"/v1/actions/{uid}") == (404, "action_not_found")
+        assert cluster.get(f"/v2/actions/{uid}") == {
+            "action_type": "other",
+            "action_uid": uid,
+            "creation_time": 1_000_000,
+            "name": "export",
+            "progress": 12.35,
+            "status": "running",
+        }
+
+    def test_an_unknown_uid(self, cluster: Cluster) -> None:
+        reply = cluster.ask(GET, "/v1/actions/nobody")
+
+        assert reply.code == 404
+        assert reply.body == b'{"description":"Action nobody does not exist","error_code":"action_not_found"}'
+
+    def test_a_uid_of_ten_kilobytes_is_not_sent_back_whole(self, cluster: Cluster) -> None:
+        assert len(cluster.ask(GET, "/v1/actions/" + "x" * 10_000).body) < 300
+
+    def test_a_record_that_is_gone_is_a_404_everywhere(self, cluster: Cluster) -> None:
+        uid = cluster.machine(active(), gone(), name="SMDeleteBDB")
+
+        assert cluster.ask(GET, f"/v1/actions/{uid}").code == 200
+        assert cluster.error(GET, f"/v1/actions/{uid}") == (404, "action_not_found")
+        assert cluster.error(GET, f"/v2/actions/{uid}") == (404, "action_not_found")
+        assert cluster.get("/v1/actions") == {"actions": [], "state-machines": []}
+        assert cluster.error(GET, "/v1/actions/bdb/1") == (404, "db_not_found")
+
+    @pytest.mark.parametrize(
+        ("step", "status", "info"),
+        [
+            (queued(), "queued", None),
+            (starting(), "running", None),
+            (Step("cancelling"), "running", None),
+            (Step("cancelled"), "failed", {"error": "cancelled"}),
+            (Step("aborted"), "failed", {"error": "aborted"}),
+            (failed(error_message="no"), "failed", {"error": "no"}),
+            (failed(error_code="internal_error"), "failed", {"error": "internal_error"}),
+            (failed(), "failed", None),
+        ],
+    )
+    def test_a_task_in_the_words_of_v2(
+        self, cluster: Cluster, step: Step, status: str, info: dict[str, str] | None
+    ) -> None:
+        body = cluster.get(f"/v2/actions/{cluster.task(step)}")
+
+        assert body["status"] == status
+        assert body.get("additional_info") == info
+
+    def test_a_state_machine_in_the_words_of_v2(self, cluster: Cluster) -> None:
+        uid = cluster.machine(pending(), active(progress=14.286), completed())
+
+        bodies = [cluster.get(f"/v2/actions/{uid}") for _ in range(3)]
+
+        assert [(body["status"], body["progress"]) for body in bodies] == [
+            ("queued", 0.0), ("running", 14.29), ("completed", 100.0),
+        ]  # fmt: skip
+        assert bodies[0]["additional_info"] == {"object_type": "bdb", "object_uid": "1"}
+
+    def test_the_state_machines_of_a_database(self, cluster: Cluster) -> None:
+        mine = cluster.machine(object_name="bdb:3")
+        cluster.machine(object_name="bdb:4")
+
+        assert [row["action_uid"] for row in cluster.get("/v1/actions/bdb/3")] == [mine]
+        assert cluster.error(GET, "/v1/actions/bdb/5") == (404, "db_not_found")
+
+    def test_the_wrapper_form_as_an_option(self) -> None:
+        cluster = Cluster(bdb_envelope="wrapper")
+        mine = cluster.machine(object_name="bdb:3")
+
+        body = cluster.get("/v1/actions/bdb/3")
+
+        assert [row["action_uid"] for row in body["state-machines"]] == [mine]
+        assert body["actions"] == []
+
+    def test_before_7_8_a_state_machine_has_no_pending_ops(self) -> None:
+        cluster = Cluster("7.4")
+
+        assert "pending_ops" not in cluster.get(f"/v1/actions/{cluster.machine(active())}")
+
+    def test_the_documented_profile(self) -> None:
+        cluster = Cluster(profile="documented")
+
+        assert "creation_time" not in cluster.get(f"/v1/actions/{cluster.task()}")
+        assert cluster.get(f"/v1/actions/{cluster.machine(completed())}")["progress"] == 100
+
+
+class TestPolls:
+    def test_each_read_is_a_poll_and_a_list_is_one_poll_of_each_that_it_shows(self, cluster: Cluster) -> None:
+        first, second = cluster.task(), cluster.task()
+
+        statuses = [cluster.get(f"/v1/actions/{first}")["status"]]
+        statuses += [row["status"] for row in cluster.get("/v1/actions")["actions"]]
+        statuses += [cluster.get(f"/v2/actions/{second}")["status"]]
+
+        assert statuses == ["queued", "starting", "queued", "running"]
+
+    @pytest.mark.parametrize("refused", [{"role": "user_manager"}, {"authorization": "Basic xx"}])
+    def test_a_refused_read_is_no_poll(self, refused: dict[str, str]) -> None:
+        cluster = Cluster("7.4")
+        uid = cluster.task()
+
+        assert cluster.ask(GET, f"/v1/actions/{uid}", **refused).code in (401, 403)
+
+        assert cluster.get(f"/v1/actions/{uid}")["status"] == "queued"
+
+    def test_head_is_no_poll(self, cluster: Cluster) -> None:
+        uid = cluster.task()
+
+        assert cluster.ask("HEAD", f"/v1/actions/{uid}").code == 200
+        assert cluster.ask("HEAD", f"/v1/actions/{uid}").code == 200
+
+        assert cluster.get(f"/v1/actions/{uid}")["status"] == "queued"
+
+    def test_the_state_between_polls_is_what_the_last_one_saw(self, cluster: Cluster) -> None:
+        uid = cluster.task()
+
+        states = [cluster.endpoint.state(uid)]
+        for _ in range(2):
+            cluster.get(f"/v1/actions/{uid}")
+            states.append(cluster.endpoint.state(uid))
+
+        assert [state.status for state in states if state] == ["queued", "queued", "starting"]
+
+    def test_the_heartbeat_is_the_last_change(self, cluster: Cluster) -> None:
+        uid = cluster.machine(active(progress=10), active(progress=20), completed())
+
+        beats = []
+        for _ in range(4):
+            cluster.clock.advance(5)
+            beats.append(cluster.get(f"/v1/actions/{uid}")["heartbeat"] - 1_000_000)
+
+        assert beats == [0, 10, 15, 15]
+
+    def test_what_was_asked_is_in_the_journal(self, cluster: Cluster) -> None:
+        uid = cluster.task()
+        cluster.clock.advance(5)
+
+        cluster.get(f"/v1/actions/{uid}")
+        cluster.get("/v1/actions")
+
+        single, whole = cluster.endpoint.journal
+        assert (single.seconds, single.route, single.code, single.aimed) == (5, "/v1/actions/{uid}", 200, (uid,))
+        assert single.shown[uid]["status"] == "queued"
+        assert (whole.aimed, list(whole.shown)) == ((), [uid])
+        assert single.headers["authorization"] == "Basic ***"
+
+
+class TestRefusals:
+    def test_no_or_wrong_credentials(self, cluster: Cluster) -> None:
+        reply = cluster.endpoint.handle(Request(GET, "/v1/actions"))
+
+        assert reply.code == 401
+        assert header(reply, "www-authenticate") == 'Basic realm="Redis Enterprise"'
+
+    def test_a_role_without_the_permission(self, cluster: Cluster) -> None:
+        assert cluster.error(POST, "/v1/nodes/1/actions/remove", role="db_member") == (403, "forbidden")
+        assert cluster.error(POST, "/v1/bdbs", {}, role="db_viewer") == (403, "forbidden")
+        assert cluster.ask(GET, "/v1/actions", role="user_manager").code == 200
+        assert Cluster("7.4").error(GET, "/v1/actions", role="user_manager") == (403, "forbidden")
+
+    @pytest.mark.parametrize("method", [DELETE, POST, PUT, "PATCH"])
+    def test_a_method_that_a_route_lacks(self, cluster: Cluster, method: str) -> None:
+        reply = cluster.ask(method, f"/v1/actions/{cluster.task()}")
+
+        assert reply.code == 405
+        assert header(reply, "allow") == "GET, HEAD, OPTIONS"
+        assert cluster.endpoint.unrouted == []
+
+    @pytest.mark.parametrize(
+        "target", ["/v2/actions", "/v2/actions/x", "/v1/actions/bdb/1", "/v1/shards/actions/migrate"]
+    )
+    def test_a_route_that_this_release_lacks_is_a_404_and_no_missing_route(self, target: str) -> None:
+        cluster = Cluster("7.2")
+
+        assert cluster.error(GET, target) == (404, "not_found")
+        assert cluster.endpoint.unrouted == []
+
+    def test_a_path_that_no_release_has_is_noted(self, cluster: Cluster) -> None:
+        assert cluster.error(GET, "/v1/action") == (404, "not_found")
+        assert cluster.endpoint.unrouted == ["  GET /v1/action  (nearest /v1/actions: 'action' is not 'actions')"]
+
+    def test_what_the_stub_does_not_play_is_noted(self, cluster: Cluster) -> None:
+        assert cluster.error(GET, "/v1/bdbs/1") == (404, "not_found")
+        assert cluster.endpoint.unrouted == ["  GET /v1/bdbs/1  (/v1/bdbs/{bdb_uid} is played for PUT and DELETE only)"]
+
+    def test_options_tells_the_methods(self, cluster: Cluster) -> None:
+        reply = cluster.ask("OPTIONS", "/v1/nodes/1/actions/remove")
+
+        assert (reply.code, header(reply, "allow")) == (200, "DELETE, GET, HEAD, OPTIONS, POST")
+        assert cluster.ask("OPTIONS", "/v1/nothing").code == 404
+
+    @pytest.mark.parametrize(
+        "body",
+        [b"{", b"[]", b"3", b"\xff\xfe", b'{"a":NaN}', b"[" * 100_000, b"1" * 5000, b'{"uid":' + b"9" * 5000 + b"}"],
+    )
+    def test_a_body_that_is_no_json_object(self, cluster: Cluster, body: bytes) -> None:
+        assert cluster.error(POST, "/v1/bdbs", body) == (400, "invalid_json")
+        assert cluster.endpoint.uids == ()
+
+    def test_a_body_that_is_too_large(self, cluster: Cluster) -> None:
+        assert cluster.error(POST, "/v1/bdbs", b" " * (1 << 20) + b"{}") == (413, "body_too_large")
+
+
+class TestStarting:
+    @pytest.mark.parametrize(
+        ("method", "target", "kind", "name", "shape"),
+        [
+            (POST, "/v1/shards/actions/migrate", "actions", "migrate_shards", {"action_uid", "description"}),
+            (POST, "/v1/shards/3/actions/migrate", "actions", "migrate_shards", {"action_uid", "description"}),
+            (POST, "/v1/shards/actions/failover", "state-machines", "SMRedisFailover", {"action_uid", "description"}),
+            (PUT, "/v1/bdbs/1/actions/rebalance", "state-machines", "SMUpdateBDB", {"action_uid"}),
+            (PUT, "/v1/bdbs/1/actions/revamp", "state-machines", "SMUpdateBDB", {"action_uid"}),
+            (POST, "/v1/bdbs/1/actions/recover", "state-machines", "SMRecoverBDB", {"action_uid"}),
+            (POST, "/v1/bdbs/1/actions/stop_traffic", "state-machines", "SMUpdateBDB", {"action_uid"}),
+            (POST, "/v1/bdbs/1/actions/resume_traffic", "state-machines", "SMUpdateBDB", {"action_uid"}),
+            (
+                POST,
+                "/v1/bdbs/1/upgrade",
+                "state-machines",
+                "SMUpgradeBDB",
+                {"action_uid", "name", "status", "type", "uid"},
+            ),
+            (POST, "/v1/bdbs", "state-machines", "SMCreateBDB", {"action_uid", "name", "status", "type", "uid"}),
+            (POST, "/v2/bdbs", "state-machines", "SMCreateBDB", {"action_uid", "name", "status", "type", "uid"}),
+            (PUT, "/v1/bdbs/1", "state-machines", "SMUpdateBDB", {"action_uid", "name", "status", "type", "uid"}),
+            (PUT, "/v1/bdbs/1/flush", "state-machines", "SMUpdateBDB", {"action_uid", "name", "status", "type", "uid"}),
+            (DELETE, "/v1/users/7", "state-machines", "SMRedisACL", {"action_uid"}),
+        ],
+    )
+    def test_what_starts_what_and_says_so(
+        self, cluster: Cluster, method: str, target: str, kind: str, name: str, shape: set[str]
+    ) -> None:
+        reply = cluster.ask(method, target)
+
+        document = json.loads(reply.body)
+        assert (reply.code, set(document)) == (200, shape)
+        (row,) = cluster.get("/v1/actions")[kind]
+        assert (row["action_uid"], row["name"]) == (document["action_uid"], name)
+
+    def test_the_descriptions(self, cluster: Cluster) -> None:
+        assert (
+            json.loads(cluster.ask(POST, "/v1/shards/actions/migrate").body)["description"] == "Migrate was triggered"
+        )
+        assert (
+            json.loads(cluster.ask(POST, "/v1/shards/actions/failover").body)["description"] == "Failover was triggered"
+        )
+
+    def test_a_created_database_is_pending_and_has_the_fields_of_the_request(self, cluster: Cluster) -> None:
+        first = json.loads(cluster.ask(POST, "/v1/bdbs", {"name": "orders", "memory_size": 100}).body)
+        second = json.loads(cluster.ask(POST, "/v1/bdbs", {"uid": 9}).body)
+        third = json.loads(cluster.ask(POST, "/v1/bdbs").body)
+
+        assert (first["uid"], first["name"], first["memory_size"], first["status"]) == (1, "orders", 100, "pending")
+        assert (second["uid"], third["uid"]) == (9, 10)
+        assert cluster.get("/v1/actions/bdb/9")[0]["object_name"] == "bdb:9"
+
+    def test_a_deleted_database_is_told_whole_and_its_record_vanishes(self, cluster: Cluster) -> None:
+        document = json.loads(cluster.ask(DELETE, "/v1/bdbs/2").body)
+        uid = document["action_uid"]
+
+        assert document["background_op"] == [{"name": "SMDeleteBDB", "progress": 0, "status": "pending"}]
+        assert [cluster.ask(GET, f"/v1/actions/{uid}").code for _ in range(3)] == [200, 200, 404]
+        assert cluster.error(PUT, "/v1/bdbs/2") == (404, "db_not_found")
+
+    def test_the_reference_says_that_a_delete_answers_with_nothing(self) -> None:
+        cluster = Cluster(profile="documented")
+
+        assert cluster.ask(DELETE, "/v1/bdbs/2").body == b""
+        assert len(cluster.get("/v1/actions")["state-machines"]) == 1
+
+    @pytest.mark.parametrize("verb", ["export", "import"])
+    def test_an_export_answers_with_nothing_and_only_v2_lists_it(self, cluster: Cluster, verb: str) -> None:
+        reply = cluster.ask(POST, f"/v1/bdbs/1/actions/{verb}", {"export_location": {}})
+
+        assert (reply.code, reply.body, header(reply, "content-type")) == (200, b"", None)
+        assert cluster.get("/v1/actions") == {"actions": [], "state-machines": []}
+        (row,) = cluster.get("/v2/actions")
+        assert (row["name"], row["action_type"]) == (verb, "other")
+        assert row["additional_info"] == {"object_type": "bdb", "object_uid": "1"}
+
+    def test_a_module_upload_is_accepted(self) -> None:
+        wire, documented = Cluster("7.22"), Cluster("7.22", profile="documented")
+        upload = b"--x\r\n" + b"\x00" * (2 << 20)
+
+        assert wire.ask(POST, "/v2/modules", upload).code == 202
+        assert documented.ask(POST, "/v2/modules", upload).code == 200
+        assert Cluster("8.0").error(POST, "/v2/modules", upload) == (404, "not_found")
+        assert [row["name"] for row in wire.get("/v1/actions")["actions"]] == ["module_installation"]
+
+    def test_before_8_0_the_deletion_of_a_user_answers_with_nothing(self) -> None:
+        assert Cluster("7.22").ask(DELETE, "/v1/users/7").body == b""
+
+    @pytest.mark.parametrize(
+        ("method", "target", "body"),
+        [
+            (POST, "/v1/shards/actions/migrate?dry_run=true", b""),
+            (POST, "/v1/shards/actions/migrate", b'{"dry_run": true}'),
+            (PUT, "/v1/bdbs/1/actions/rebalance?dry_run=true", b""),
+        ],
+    )
+    def test_a_dry_run_starts_nothing(self, cluster: Cluster, method: str, target: str, body: bytes) -> None:
+        assert cluster.ask(method, target, body).body in (b"", b"[]")
+        assert cluster.endpoint.uids == ()
+
+    @pytest.mark.parametrize("bdb_uid", ["x", "-1", "%31%2f", "²"])
+    def test_what_is_no_database(self, cluster: Cluster, bdb_uid: str) -> None:
+        assert cluster.error(PUT, f"/v1/bdbs/{bdb_uid}") == (404, "db_not_found")
+
+
+class TestPlanned:
+    def test_the_next_request_starts_the_planned_script_and_the_one_after_it_the_default(
+        self, cluster: Cluster
+    ) -> None:
+        uid = cluster.endpoint.plan(POST, "/v1/shards/actions/migrate", [running(), failed()], None)
+
+        first = json.loads(cluster.ask(POST, "/v1/shards/actions/migrate").body)["action_uid"]
+        second = json.loads(cluster.ask(POST, "/v1/shards/actions/migrate").body)["action_uid"]
+
+        assert first == uid
+        assert [cluster.get(f"/v1/actions/{each}")["status"] for each in (first, second)] == ["running", "queued"]
+
+    def test_plans_are_taken_in_order_and_a_template_meets_any_value(self, cluster: Cluster) -> None:
+        uids = [cluster.endpoint.plan(PUT, "/v1/bdbs/{uid}", None, None) for _ in range(2)]
+
+        started = [json.loads(cluster.ask(PUT, f"/v1/bdbs/{number}").body)["action_uid"] for number in (5, 6)]
+
+        assert started == uids
+
+    def test_a_path_that_the_api_lacks_is_served_once(self, cluster: Cluster) -> None:
+        uid = cluster.endpoint.plan(POST, "/v1/bdbs/1/actions/retry", [active(), completed()], None)
+
+        reply = cluster.ask(POST, "/v1/bdbs/1/actions/retry")
+
+        assert json.loads(reply.body) == {"action_uid": uid}
+        assert cluster.get(f"/v1/actions/{uid}")["status"] == "active"
+        assert cluster.ask(POST, "/v1/bdbs/1/actions/retry").code == 404
+
+    def test_a_refused_request_leaves_the_plan(self, cluster: Cluster) -> None:
+        uid = cluster.endpoint.plan(POST, "/v1/bdbs", [active()], None)
+
+        assert cluster.ask(POST, "/v1/bdbs", role="db_viewer").code == 403
+        assert json.loads(cluster.ask(POST, "/v1/bdbs").body)["action_uid"] == uid
+
+    def test_a_script_of_the_wrong_kind_is_refused_when_it_is_written(self, cluster: Cluster) -> None:
+        with pytest.raises(ScriptError, match="'running' is a status of a task, not of a state machine"):
+            cluster.endpoint.plan(POST, "/v1/bdbs", [running()], None)
+
+    def test_a_request_that_reads_starts_nothing(self, cluster: Cluster) -> None:
+        with pytest.raises(UsageError, match="GET '/v1/actions' starts no operation"):
+            cluster.endpoint.plan(GET, "/v1/actions", None, None)
+
+
+class TestNodesAndTheCluster:
+    def start(self, cluster: Cluster, target: str = "/v1/nodes/1/actions/remove") -> Any:
+        return json.loads(cluster.ask(POST, target).body)
+
+    def test_a_node_action_from_start_to_end(self, cluster: Cluster) -> None:
+        started = self.start(cluster)
+
+        assert sorted(started) == ["status", "task_id"]
+        statuses = [cluster.get("/v1/nodes/1/actions/remove")["status"] for _ in range(5)]
+        assert statuses == ["queued", "starting", "running", "completed", "completed"]
+        assert cluster.get(f"/v1/actions/{started['task_id']}")["node_uid"] == "1"
+
+    def test_the_lists(self, cluster: Cluster) -> None:
+        self.start(cluster)
+        self.start(cluster, "/v1/nodes/2/actions/maintenance_on")
+        self.start_cluster(cluster)
+
+        queued_remove = {"name": "remove_node", "node_uid": "1", "progress": 0, "status": "queued"}
+        assert cluster.get("/v1/nodes/1/actions") == {"actions": [queued_remove]}
+        assert [row["node_uid"] for row in cluster.get("/v1/nodes/actions")["actions"]] == ["1", "2"]
+        assert cluster.get("/v1/nodes/3/actions") == {"actions": []}
+        assert cluster.get("/v1/cluster/actions") == {
+            "actions": [{"name": "change_master", "progress": 0.0, "status": "queued"}]
+        }
+
+    def test_one_instance_at_a_time(self, cluster: Cluster) -> None:
+        first = self.start(cluster)["task_id"]
+
+        assert cluster.error(POST, "/v1/nodes/1/actions/remove") == (409, "action_already_running")
+        assert self.start(cluster, "/v1/nodes/2/actions/remove")["task_id"] != first
+
+    def test_a_result_is_kept_until_the_action_is_submitted_again(self, cluster: Cluster) -> None:
+        first = self.start(cluster)["task_id"]
+        for _ in range(4):
+            cluster.get("/v1/nodes/1/actions/remove")
+
+        second = self.start(cluster)["task_id"]
+
+        assert cluster.ask(GET, f"/v1/actions/{first}").code == 404
+        assert cluster.get(f"/v1/actions/{second}")["status"] == "queued"
+
+    def test_cancel_is_a_transition(self, cluster: Cluster) -> None:
+        self.start(cluster)
+        for _ in range(3):
+            cluster.get("/v1/nodes/1/actions/remove")
+
+        assert cluster.ask(DELETE, "/v1/nodes/1/actions/remove").code == 200
+        assert cluster.ask(DELETE, "/v1/nodes/1/actions/remove").code == 200
+        statuses = [cluster.get("/v1/nodes/1/actions/remove")["status"] for _ in range(3)]
+        assert statuses == ["cancelling", "cancelled", "cancelled"]
+
+    def test_a_queued_one_is_cancelled_at_once_and_a_starting_one_when_possible(self, cluster: Cluster) -> None:
+        first, second = cluster.task(), cluster.task(starting(seconds=60), running())
+
+        assert cluster.endpoint.cancel(first)
+        assert cluster.endpoint.cancel(second)
+
+        assert cluster.get(f"/v1/actions/{first}")["status"] == "cancelled"
+        statuses = [cluster.get(f"/v1/actions/{second}")["status"] for _ in range(3)]
+        assert statuses == ["running", "cancelling", "cancelled"]
+
+    def test_too_late_removes_the_result_of_a_node_action(self, cluster: Cluster) -> None:
+        uid = self.start(cluster)["task_id"]
+        for _ in range(4):
+            cluster.get("/v1/nodes/1/actions/remove")
+
+        assert cluster.ask(DELETE, "/v1/nodes/1/actions/remove").code == 200
+        assert cluster.ask(GET, "/v1/nodes/1/actions/remove").code == 404
+        assert cluster.ask(GET, f"/v1/actions/{uid}").code == 404
+        assert cluster.ask(DELETE, "/v1/nodes/1/actions/remove").code == 404
+
+    def test_too_late_is_a_404_for_the_cluster(self, cluster: Cluster) -> None:
+        self.start_cluster(cluster)
+        for _ in range(4):
+            cluster.get("/v1/cluster/actions/change_master")
+
+        assert cluster.error(DELETE, "/v1/cluster/actions/change_master") == (404, "action_not_found")
+        assert cluster.get("/v1/cluster/actions/change_master")["status"] == "completed"
+
+    def start_cluster(self, cluster: Cluster) -> None:
+        reply = cluster.ask(POST, "/v1/cluster/actions/change_master", {"node_uid": "2"})
+        assert (reply.code, reply.body) == (200, b"")
+
+    def test_unknown_actions(self, cluster: Cluster) -> None:
+        assert cluster.error(POST, "/v1/cluster/actions/dance") == (400, "invalid_action")
+        assert cluster.error(POST, "/v1/nodes/1/actions/dance") == (404, "invalid_action")
+        assert cluster.error(GET, "/v1/nodes/1/actions/remove") == (404, "action_not_found")
+
+    def test_only_tasks_can_be_cancelled(self, cluster: Cluster) -> None:
+        with pytest.raises(UsageError, match="a state machine cannot be cancelled"):
+            cluster.endpoint.cancel(cluster.machine())
+
+    def test_a_cancelled_one_keeps_its_progress_and_its_creation_time(self, cluster: Cluster) -> None:
+        uid = cluster.task(running(progress=40))
+        cluster.clock.advance(60)
+        cluster.endpoint.cancel(uid)
+
+        body = cluster.get(f"/v1/actions/{uid}")
+
+        assert (body["status"], body["progress"], body["creation_time"]) == ("cancelling", "40", "1000000")
+
+
+class TestTokens:
+    def token(self, cluster: Cluster, **more: object) -> str:
+        user, password = cluster.access.auth_for("db_viewer")
+        reply = cluster.endpoint.handle(
+            Request(
+                POST, "/v1/users/authorize", {}, json.dumps({"username": user, "password": password, **more}).encode()
+            )
+        )
+        return str(json.loads(reply.body)["access_token"])
+
+    def test_a_token_is_good_for_300_seconds_on_the_stub_s_clock(self, cluster: Cluster) -> None:
+        bearer = f"JWT {self.token(cluster)}"
+
+        cluster.clock.advance(299)
+        assert cluster.ask(GET, "/v1/actions", authorization=bearer).code == 200
+        cluster.clock.advance(1)
+        assert cluster.ask(GET, "/v1/actions", authorization=bearer).code == 401
+
+    def test_its_ttl_can_be_given(self, cluster: Cluster) -> None:
+        bearer = f"JWT {self.token(cluster, ttl=1)}"
+
+        cluster.clock.advance(1)
+
+        assert cluster.ask(GET, "/v1/actions", authorization=bearer).code == 401
+
+    def test_it_can_be_refreshed_while_it_is_good(self, cluster: Cluster) -> None:
+        bearer = f"JWT {self.token(cluster)}"
+        cluster.clock.advance(200)
+
+        fresh = json.loads(cluster.ask(POST, "/v1/users/refresh_jwt", authorization=bearer).body)["access_token"]
+        cluster.clock.advance(200)
+
+        assert cluster.ask(GET, "/v1/actions", authorization=f"JWT {fresh}").code == 200
+        assert cluster.ask(POST, "/v1/users/refresh_jwt", authorization=bearer).code == 401
+
+    @pytest.mark.parametrize("ttl", [0, 86_401, "300", 1.5, True, None])
+    def test_a_ttl_out_of_range(self, cluster: Cluster, ttl: object) -> None:
+        user, password = cluster.access.auth_for("admin")
+
+        reply = cluster.error(POST, "/v1/users/authorize", {"username": user, "password": password, "ttl": ttl})
+
+        assert reply == (400, "invalid_ttl")
+
+    def test_wrong_credentials(self, cluster: Cluster) -> None:
+        assert cluster.error(POST, "/v1/users/authorize", {"username": "x", "password": "y"}) == (401, "unauthorized")
+        assert cluster.error(POST, "/v1/users/authorize", {"username": 3}) == (401, "unauthorized")
+
+    def test_no_token_gets_into_the_journal(self, cluster: Cluster) -> None:
+        token = self.token(cluster)
+
+        assert all(token.encode() not in exchange.body for exchange in cluster.endpoint.journal)
+
+
+class TestHeaders:
+    def test_the_date_follows_the_clock(self, cluster: Cluster) -> None:
+        cluster.clock.advance(61)
+
+        assert header(cluster.ask(GET, "/v1/actions"), "date") == "Mon, 12 Jan 1970 13:47:41 GMT"
+
+    def test_the_cluster_state_id_grows_with_changes_and_not_with_reads(self, cluster: Cluster) -> None:
+        ids = [header(cluster.ask(GET, "/v1/actions"), "cluster-state-id") for _ in range(2)]
+        cluster.task()
+        ids.append(header(cluster.ask(GET, "/v1/actions"), "cluster-state-id"))
+
+        assert ids == ["1", "1", "2"]
+
+
+class TestAdding:
+    def test_a_uid_is_used_once(self, cluster: Cluster) -> None:
+        cluster.task(uid="mine")
+
+        with pytest.raises(UsageError) as caught:
+            cluster.task(uid="mine")
+
+        assert str(caught.value).splitlines()[0] == "uid 'mine' is in use"
+        assert cluster.endpoint.uids == ("mine",)
+
+    @pytest.mark.parametrize("uid", ["", "a/b", 3])
+    def test_what_is_no_uid(self, cluster: Cluster, uid: object) -> None:
+        with pytest.raises(UsageError, match="is no uid"):
+            cluster.task(uid=uid)
+
+    def test_a_bad_script_leaves_the_stub_as_it_was(self, cluster: Cluster) -> None:
+        with pytest.raises(ScriptError):
+            cluster.task(queued(), completed())
+
+        assert cluster.endpoint.uids == ()
+        assert header(cluster.ask(GET, "/v1/actions"), "cluster-state-id") == "1"
+
+    def test_a_uid_of_an_earlier_test_is_told_apart(self) -> None:
+        cluster = Cluster(forgotten={"old": "tests/test_x.py::test_y"})
+
+        assert cluster.error(GET, "/v1/actions/old") == (404, "action_not_found")
+        assert cluster.endpoint.journal[0].left_over == "tests/test_x.py::test_y"
+
+    def test_a_place_is_one_of_a_node(self, cluster: Cluster) -> None:
+        cluster.task(running(progress=10), name="remove_node", node_uid="1", place=Place("remove", "1"))
+
+        assert cluster.get("/v1/nodes/1/actions")["actions"][0]["progress"] == 10
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_an_absolute_target_is_understood(release: str) -> None:
+    assert Cluster(release).ask(GET, "http://127.0.0.1:1/v1/actions?x=1").code == 200

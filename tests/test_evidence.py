@@ -1,0 +1,49 @@
+"""Every fact that is cited exists, and every fact has one id."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+EVIDENCE = ROOT / "schemas" / "evidence.md"
+CITED = re.compile(r"\bE-(?:C-HISTORY-\d+|C\d+|[A-Z0-9]+-\d+)")
+
+
+def facts() -> list[str]:
+    text = EVIDENCE.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (E-[A-Z0-9-]+) \|", text, flags=re.MULTILINE)
+    paragraphs = re.findall(r"^(?:\* )?\*\*(E-[A-Z0-9-]+)\*\*", text, flags=re.MULTILINE)
+    return rows + paragraphs
+
+
+def sources() -> list[Path]:
+    found = [*ROOT.glob("pytest_redis_actions/**/*.py"), *ROOT.glob("tests/**/*.py"), *ROOT.glob("schemas/**/*.json")]
+    return sorted(path for path in [*found, ROOT / "README.md"] if "__pycache__" not in path.parts)
+
+
+def test_every_fact_has_one_id() -> None:
+    assert len(facts()) > 200
+    assert [fact for fact, count in Counter(facts()).items() if count > 1] == []
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_cited_fact_exists(path: Path) -> None:
+    cited = set(CITED.findall(path.read_text(encoding="utf-8")))
+
+    assert cited - set(facts()) == set()
+
+
+def test_the_conflict_register_is_whole() -> None:
+    assert {f"E-C{number}" for number in range(1, 16)} <= set(facts())
+
+
+def test_every_assumption_is_cited_where_it_is_coded() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("pytest_redis_actions/**/*.py"))
+    assumed = [fact for fact in facts() if fact.startswith("E-ASSUMED-")]
+
+    cited = set(CITED.findall(code))
+    assert [fact for fact in assumed if fact not in cited] == []

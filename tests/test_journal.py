@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from pytest_redis_actions.journal import Exchange, Journal, safe_headers, safe_target
+
+
+def exchange(number: int, **changes: Any) -> Exchange:
+    values: dict[str, Any] = {
+        "seconds": 5.0 * number,
+        "method": "GET",
+        "target": "/v1/actions/a",
+        "route": "/v1/actions/{uid}",
+        "code": 200,
+        "aimed": ("a",),
+        "shown": {"a": {"status": "running", "progress": "40"}},
+        "headers": {},
+        "body": b"{}",
+    }
+    return Exchange(number, **{**values, **changes})
+
+
+def journal(count: int, **changes: Any) -> Journal:
+    made = Journal()
+    for _ in range(count):
+        made.add(lambda number: exchange(number, **changes))
+    return made
+
+
+def test_exchanges_are_numbered_from_1_and_kept_in_order() -> None:
+    made = journal(3)
+
+    assert [each.number for each in made] == [1, 2, 3]
+    assert len(made) == 3
+    assert made[0].number == 1
+    assert [each.number for each in made[1:]] == [2, 3]
+
+
+def test_an_exchange_is_told_in_one_line() -> None:
+    assert str(exchange(2)) == "#2 10.0s GET /v1/actions/a -> 200  running 40"
+    assert str(exchange(2, shown={}, code=404)) == "#2 10.0s GET /v1/actions/a -> 404"
+    assert str(exchange(2, shown={"a": {}, "b": {}})).endswith("-> 200  2 operations")
+    assert str(exchange(2, left_over="tests/test_x.py::test_y")).endswith("(left over from tests/test_x.py::test_y)")
+
+
+def test_what_asked_for_an_operation_or_showed_it_is_found() -> None:
+    made = Journal()
+    made.add(lambda number: exchange(number, aimed=("a",), shown={}, code=404))
+    made.add(lambda number: exchange(number, aimed=(), shown={"a": {}, "b": {}}))
+    made.add(lambda number: exchange(number, aimed=("b",), shown={"b": {}}))
+
+    assert [each.number for each in made.of("a")] == [1, 2]
+    assert [each.number for each in made.of("b")] == [2, 3]
+    assert made.of("c") == ()
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ({}, [1, 2, 3, 4]),
+        ({"since": 10}, [2, 3, 4]),
+        ({"until": 10}, [1]),
+        ({"since": 10, "until": 20}, [2, 3]),
+        ({"code": 404}, []),
+        ({"method": "GET", "route": "/v1/actions/{uid}", "code": 200}, [1, 2, 3, 4]),
+        ({"method": "POST"}, []),
+        ({"route": "/v1/actions"}, []),
+    ],
+)
+def test_queries(query: Mapping[str, Any], numbers: list[int]) -> None:
+    assert [each.number for each in journal(4).where(**query)] == numbers
+
+
+def test_a_journal_of_any_length_is_printed_on_one_screen() -> None:
+    lines = str(journal(1000)).splitlines()
+
+    assert lines[0] == "… 960 earlier exchanges"
+    assert len(lines) == 41
+
+
+def test_no_credentials_get_in() -> None:
+    headers = {"authorization": "Basic dXNlcjpzZWNyZXQ=", "cookie": "sid=secret", "accept": "*/*", "r-auth-user": "x"}
+
+    assert safe_headers(headers) == {
+        "authorization": "Basic ***",
+        "cookie": "***",
+        "accept": "*/*",
+        "r-auth-user": "***",
+    }
+    assert safe_headers({"authorization": "dXNlcjpzZWNyZXQ="}) == {"authorization": "***"}
+    assert safe_target("/v1/x?access_token=secret&a=1&Password=secret") == "/v1/x?access_token=***&a=1&Password=***"
+
+
+def test_a_target_can_be_printed_whatever_a_client_sends() -> None:
+    assert safe_target("/v1/\x1b[31m\n") == "/v1/\\x1b[31m\\x0a"
+    assert len(safe_target("/" + "x" * 10_000)) == 200

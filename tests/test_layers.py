@@ -1,0 +1,109 @@
+"""The house: arrows point down, the core needs nothing but the standard library, and loading the plugin is cheap."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "pytest_redis_actions"
+
+# From the ground up; a module imports from lower floors only, never from its own.
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("errors", "bundled"),
+    ("releases",),
+    ("lifecycle", "access", "clock"),
+    ("script",),
+    ("model", "routes"),
+    ("wire", "journal", "records"),
+    ("endpoint", "options"),
+    ("server",),
+    ("stub",),
+    ("session",),
+    ("demo",),
+    ("plugin", "cli"),
+)
+CORE = (
+    "errors", "releases", "lifecycle", "access", "clock", "script", "model", "routes", "wire", "journal", "records",
+    "endpoint", "options", "bundled",
+)  # fmt: skip
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+
+
+def imports(module: str) -> set[str]:
+    """Return what a module imports: "." and the name for our own, otherwise the top-level package."""
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            found |= {"." + node.module} if node.module else {"." + alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").split(".")[0])
+    return found
+
+
+def floor_of(module: str) -> int:
+    return next(number for number, floor in enumerate(FLOORS) if module in floor)
+
+
+def test_every_module_has_a_floor() -> None:
+    assert sorted(module for floor in FLOORS for module in floor) == MODULES
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_arrows_point_down(module: str) -> None:
+    for name in imports(module):
+        if name.startswith("."):
+            assert floor_of(name[1:]) < floor_of(module), f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_the_core_imports_the_standard_library_only(module: str) -> None:
+    outside = {name for name in imports(module) if not name.startswith(".")} - set(sys.stdlib_module_names)
+
+    assert outside == set()
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name not in ("clock", "demo")])
+def test_the_clock_is_the_only_source_of_time(module: str) -> None:
+    assert imports(module) & {"time", "datetime", "sched"} == set()
+
+
+def test_the_plugin_itself_imports_pytest_only() -> None:
+    outside = {name for name in imports("plugin") if not name.startswith(".")} - set(sys.stdlib_module_names)
+
+    assert outside == {"pytest"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_is_evaluated_and_nothing_is_unpickled(module: str) -> None:
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+
+    assert called & {"eval", "exec", "compile", "__import__"} == set()
+    assert imports(module) & {"pickle", "marshal", "shelve"} == set()
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Return the modules that a fresh interpreter has loaded after a statement."""
+    code = f"import sys; {statement}; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_loading_the_plugin_loads_neither_an_http_server_nor_a_validator() -> None:
+    before = loaded_by("import pytest")
+    after = loaded_by("import pytest, pytest_redis_actions.plugin")
+
+    assert after - before == {"pytest_redis_actions", "pytest_redis_actions.plugin"}
+
+
+def test_importing_a_step_loads_no_http_library() -> None:
+    loaded = loaded_by("from pytest_redis_actions import running, completed, gone")
+
+    assert not loaded & {"werkzeug", "pytest_httpserver", "jsonschema", "http.server", "ssl", "pytest"}

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from pytest_redis_actions.errors import UsageError
+from pytest_redis_actions.lifecycle import KINDS, OTHER, STATE_MACHINE, TASK, V2, check_kind, lifecycle, owners
+from pytest_redis_actions.releases import RELEASES
+
+# Typed from the diagrams, not from the tables: E-LIFE-1, E-LIFE-2, E-LIFE-3, E-LIFE-5.
+TASK_ARROWS = {
+    "queued>starting", "starting>running", "running>completed", "running>failed",
+    "queued>cancelled", "running>cancelling", "cancelling>cancelled",
+}  # fmt: skip
+ABORTED_ARROWS = {"starting>aborted", "running>aborted"}
+STATE_MACHINE_ARROWS = {"pending>active", "active>completed", "active>failed"}
+V2_ARROWS = {"queued>running", "running>completed", "running>failed"}
+
+
+def arrows(kind: str, release: str) -> set[str]:
+    table = lifecycle(kind, release).transitions
+    return {f"{before}>{after}" for before, following in table.items() for after in following}
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_tables_are_the_documented_diagrams(release: str) -> None:
+    with_aborted = release in ("8.0", "8.2")
+
+    assert arrows(TASK, release) == TASK_ARROWS | (ABORTED_ARROWS if with_aborted else set())
+    assert arrows(STATE_MACHINE, release) == STATE_MACHINE_ARROWS
+    assert arrows(V2, release) == arrows(OTHER, release) == V2_ARROWS
+
+
+def test_what_nothing_follows_is_terminal() -> None:
+    assert lifecycle(TASK, "7.22").terminal == ("completed", "failed", "cancelled")
+    assert lifecycle(TASK, "8.0").terminal == ("completed", "failed", "cancelled", "aborted")
+    assert lifecycle(STATE_MACHINE).terminal == lifecycle(V2).terminal == ("completed", "failed")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_status_may_stay_and_reaches_itself(kind: str) -> None:
+    life = lifecycle(kind)
+
+    for status in life.statuses:
+        assert life.allows(status, status)
+        assert life.path(status, status) == (status,)
+
+
+def test_a_poller_may_miss_states_but_nothing_goes_back() -> None:
+    life = lifecycle(TASK)
+
+    assert life.reaches("queued", "running")
+    assert not life.allows("queued", "running")
+    assert not life.reaches("running", "queued")
+    assert not life.reaches("completed", "failed")
+    assert life.path("queued", "completed") == ("queued", "starting", "running", "completed")
+
+
+def test_an_unknown_kind_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match="write 'state-machine'"):
+        check_kind("state_machine")
+
+
+def test_the_owners_of_a_word_are_found_also_where_only_a_release_has_it() -> None:
+    assert [life.kind for life in owners("active")] == [STATE_MACHINE]
+    assert [life.kind for life in owners("failed")] == [TASK, STATE_MACHINE]
+    assert lifecycle(TASK).since("aborted") == "8.0"

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+
+from pytest_redis_actions import endpoint
+from pytest_redis_actions.releases import RELEASES
+from pytest_redis_actions.routes import ROUTES, Read, difference, find
+
+
+def test_every_route_finds_itself() -> None:
+    for route in ROUTES:
+        path = "/".join("7" if part.startswith("{") else part for part in ("", *route.segments))
+        match = find(path)
+        assert match is not None
+        assert match.route is route
+
+
+def test_every_way_of_reading_is_answered_by_the_endpoint() -> None:
+    for route in ROUTES:
+        for handling in route.methods.values():
+            if isinstance(handling, Read):
+                assert callable(getattr(endpoint.Endpoint, f"_{handling.answer}"))
+
+
+# Typed from E-ROUTE-3, E-ROUTE-4, E-START-9 to E-START-17.
+@pytest.mark.parametrize(
+    ("template", "releases"),
+    [
+        ("/v1/actions", RELEASES),
+        ("/v1/actions/bdb/{bdb_uid}", ("7.4", "7.8", "7.22", "8.0", "8.2")),
+        ("/v2/actions", ("7.22", "8.0", "8.2")),
+        ("/v2/actions/{uid}", ("7.22", "8.0", "8.2")),
+        ("/v1/bdbs/{bdb_uid}/actions/rebalance", ("7.8", "7.22", "8.0", "8.2")),
+        ("/v1/bdbs/{bdb_uid}/actions/revamp", ("7.22", "8.0", "8.2")),
+        ("/v1/shards/actions/migrate", ("7.4", "7.8", "7.22", "8.0", "8.2")),
+        ("/v1/shards/{shard_uid}/actions/failover", ("7.8", "7.22", "8.0", "8.2")),
+        ("/v2/modules", ("7.2", "7.4", "7.8", "7.22")),
+    ],
+)
+def test_the_releases_of_a_route(template: str, releases: tuple[str, ...]) -> None:
+    (route,) = [route for route in ROUTES if route.template == template]
+
+    assert tuple(release for release in RELEASES if route.is_in(release)) == releases
+
+
+def test_an_encoded_slash_and_dots_never_separate() -> None:
+    for raw, value in [("a%2fb", "a/b"), ("..", ".."), ("%2e%2e", ".."), ("%ff", "\ufffd")]:
+        match = find(f"/v1/actions/{raw}")
+        assert match is not None
+        assert match.values == {"uid": value}
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/v1/actions/", "nearest /v1/actions: the trailing slash is too much"),
+        ("/v1//actions", "nearest /v1/actions: a slash is doubled"),
+        ("/v1/action", "nearest /v1/actions: 'action' is not 'actions'"),
+        ("/v3/actions/7", "nearest /v1/actions/{uid}: 'v3' is not 'v1'"),
+        ("/actions", "nearest /v1/actions: 'v1' is missing"),
+        ("/api/v1/actions", "nearest /v1/actions: 'api' is too much"),
+        ("/v1/nodes/1/action/remove", "nearest /v1/nodes/{node_uid}/actions/{action}: 'action' is not 'actions'"),
+        ("/", "no route is near it"),
+        ("/completely/elsewhere/and/far/away", "no route is near it"),
+    ],
+)
+def test_a_path_that_met_no_route_is_told_the_nearest_and_the_one_thing_that_differs(path: str, text: str) -> None:
+    assert find(path) is None
+    assert difference(path) == text
+
+
+def test_a_path_of_any_length_is_compared_in_no_time() -> None:
+    assert len(difference("/v1/" + "x" * 60_000)) < 200
+    assert len(difference("/" * 60_000)) < 200

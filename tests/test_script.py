@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import inspect
+import math
+
+import pytest
+
+from pytest_redis_actions.errors import ScriptError
+from pytest_redis_actions.lifecycle import OTHER, STATE_MACHINE, TASK, lifecycle
+from pytest_redis_actions.script import (
+    Script,
+    Step,
+    aborted,
+    active,
+    cancelled,
+    cancelling,
+    completed,
+    default_script,
+    failed,
+    gone,
+    kind_of,
+    pending,
+    queued,
+    running,
+    starting,
+)
+
+
+def of(*steps: Step, kind: str = TASK, release: str = "8.2") -> Script:
+    return Script.of(kind, steps, release=release)
+
+
+def seen(script: Script, polls: int) -> list[str]:
+    return [script.at(poll=poll, elapsed=0).step.status for poll in range(polls)]
+
+
+def progress(script: Script, polls: int) -> list[float]:
+    return [script.at(poll=poll, elapsed=0).progress for poll in range(polls)]
+
+
+def text(caught: pytest.ExceptionInfo[ScriptError]) -> tuple[str, str]:
+    first, second = str(caught.value).splitlines()
+    assert len(first) <= 80
+    return first, second.removeprefix("  fix  ")
+
+
+class TestLengths:
+    def test_a_step_lasts_one_poll_and_the_last_one_for_ever(self) -> None:
+        assert seen(of(queued(), starting(), running(), completed()), 6) == [
+            "queued", "starting", "running", "completed", "completed", "completed",
+        ]  # fmt: skip
+
+    def test_a_step_lasts_as_many_polls_as_it_says(self) -> None:
+        assert seen(of(running(polls=3), completed()), 5) == ["running"] * 3 + ["completed"] * 2
+
+    def test_a_step_of_s_seconds_covers_its_start_and_not_its_end(self) -> None:
+        script = of(running(seconds=1800), completed())
+
+        statuses = [script.at(poll=0, elapsed=5 * poll).step.status for poll in range(361)]
+
+        assert statuses == ["running"] * 360 + ["completed"]
+
+    def test_one_look_may_cross_many_steps(self) -> None:
+        script = of(queued(seconds=1), starting(seconds=1), running(seconds=1), failed())
+
+        assert script.at(poll=0, elapsed=1e6).step.status == "failed"
+
+    def test_ten_times_a_tenth_is_a_second(self) -> None:
+        script = of(running(seconds=1), completed())
+
+        assert script.at(poll=0, elapsed=sum([0.1] * 10)).step.status == "completed"
+
+    def test_a_repeated_status_is_two_steps(self) -> None:
+        script = of(running(progress=10), running(progress=20), completed())
+
+        assert progress(script, 3) == [10, 20, 100]
+
+    @pytest.mark.parametrize("polls", [0, -1, 1.5, True, "3", math.nan])
+    def test_no_length_in_polls(self, polls: object) -> None:
+        with pytest.raises(ScriptError) as caught:
+            running(polls=polls)  # type: ignore[arg-type]
+
+        assert text(caught) == (f"running(polls={polls!r}) is no length", "polls is a whole number from 1")
+
+    @pytest.mark.parametrize("seconds", [0, -1, math.nan, math.inf, True, "3", 2e9])
+    def test_no_length_in_seconds(self, seconds: object) -> None:
+        with pytest.raises(ScriptError) as caught:
+            running(seconds=seconds)  # type: ignore[arg-type]
+
+        assert text(caught) == (
+            f"running(seconds={seconds!r}) is no length",
+            "seconds is a number above 0, at most 1e9",
+        )
+
+    def test_a_step_has_one_length(self) -> None:
+        with pytest.raises(ScriptError) as caught:
+            running(polls=2, seconds=3)
+
+        assert text(caught)[0] == "running(polls=2, seconds=3) has two lengths"
+
+    @pytest.mark.parametrize("other", [queued(polls=2), queued()])
+    def test_a_script_counts_in_one_unit(self, other: Step) -> None:
+        with pytest.raises(ScriptError) as caught:
+            of(other, starting(seconds=3), running())
+
+        assert text(caught) == (
+            "polls and seconds are mixed in one script",
+            f"starting(seconds=3) counts in seconds, {other!r} in polls: give every step but the last one unit",
+        )
+
+
+class TestProgress:
+    def test_the_defaults(self) -> None:
+        assert progress(of(queued(), starting(), running(), completed()), 4) == [0, 0, 50, 100]
+        assert progress(of(running(polls=4), failed()), 5) == [0, 33, 66, 99, 99]
+        assert progress(of(running()), 1) == [50]
+
+    def test_the_default_of_seconds_runs_up_to_99(self) -> None:
+        script = of(running(seconds=99), completed())
+
+        assert [script.at(poll=0, elapsed=second).progress for second in (0, 1, 98, 99)] == [0, 1, 98, 100]
+
+    def test_a_pair_is_run_through_and_the_last_poll_shows_its_end(self) -> None:
+        assert progress(of(running(polls=3, progress=(0, 40)), failed()), 4) == [0, 20, 40, 40]
+
+    def test_a_default_never_falls_below_what_was_reached(self) -> None:
+        assert progress(of(running(progress=80), running(), running(polls=2), cancelling(), cancelled()), 6) == [
+            80, 80, 80, 99, 99, 99,
+        ]  # fmt: skip
+
+    def test_a_whole_number_stays_one_and_a_fraction_too(self) -> None:
+        assert type(of(completed(progress=100)).at(poll=0, elapsed=0).progress) is int
+        assert type(of(active(progress=50.0), kind=STATE_MACHINE).at(poll=0, elapsed=0).progress) is float
+
+    @pytest.mark.parametrize("value", [-1, 100.1, math.nan, math.inf, "50", True, (1,), (1, 2, 3), (0, math.nan), {}])
+    def test_no_progress(self, value: object) -> None:
+        with pytest.raises(ScriptError) as caught:
+            running(progress=value)  # type: ignore[arg-type]
+
+        assert text(caught) == (
+            f"running(progress={value!r}) is no progress",
+            "progress is percent from 0 to 100, or a pair such as (0, 40)",
+        )
+
+    def test_a_pair_that_falls(self) -> None:
+        with pytest.raises(ScriptError) as caught:
+            running(progress=(40, 0))
+
+        assert text(caught)[0] == "running(progress=(40, 0)) falls"
+
+    def test_a_script_that_falls(self) -> None:
+        with pytest.raises(ScriptError) as caught:
+            of(running(progress=40), running(progress=30))
+
+        assert text(caught)[0] == "progress falls from 40 to 30 at running(progress=30)"
+
+
+class TestOrder:
+    @pytest.mark.parametrize("release", ["7.22", "8.0"])
+    def test_every_documented_arrow_is_a_script_and_every_other_is_refused(self, release: str) -> None:
+        for kind in (TASK, STATE_MACHINE, OTHER):
+            life = lifecycle(kind, release)
+            for before in life.statuses:
+                for after in life.statuses:
+                    steps = [Step(before), Step(after)]
+                    if life.allows(before, after):
+                        assert seen(Script.of(kind, steps, release=release), 2) == [before, after]
+                    else:
+                        with pytest.raises(ScriptError):
+                            Script.of(kind, steps, release=release)
+
+    def test_a_skipped_step_is_named(self) -> None:
+        with pytest.raises(ScriptError) as caught:
+            of(queued(), running())
+
+        assert text(caught) == (
+            "queued -> running is no step of a task",
+            "add starting() between them: queued -> starting -> running",
+        )
+
+    def test_nothing_follows_a_terminal_status(self) -> None:
+        with pytest.raises(ScriptError) as caught:
+            of(completed(), running())
+
+        assert text(caught) == (
+            "completed -> running is no step of a task",
+            "completed is terminal: only gone() may follow it",
+        )
+
+    def test_the_way_out_of_a_wrong_turn(self) -> None:
+        with pytest.raises(ScriptError) as caught:
+            of(cancelling(), completed())
+
+        assert text(caught)[1] == "after cancelling may come cancelled, or gone()"
+
+    def test_a_script_may_begin_anywhere(self) -> None:
+        assert seen(of(cancelling(), cancelled()), 2) == ["cancelling", "cancelled"]
+
+    @pytest.mark.parametrize("step", [queued(), running(), completed(), failed(), cancelled()])
+    def test_gone_may_follow_anything(self, step: Step) -> None:
+        assert seen(of(step, gone()), 3) == [step.status, "gone", "gone"]
+
+    def test_gone_ends_a_script(self) -> None:
+        with pytest.raises(ScriptError) as caught:
+            of(running(), gone(), completed())
+
+        assert text(caught)[0] == "step 2, completed(), follows gone()"
+
+    def test_a_word_of_state_machines_in_a_task(self) -> None:
+        with pytest.raises(ScriptError) as caught:
+            of(pending(), active())
+
+        assert text(caught)[0] == "'pending' is a status of a state machine, not of a task"
+
+    def test_a_word_of_tasks_in_a_state_machine(self) -> None:
+        with pytest.raises(ScriptError) as caught:
+            of(running(), kind=STATE_MACHINE)
+
+        assert text(caught) == (
+            "'running' is a status of a task, not of a state machine",
+            "a state machine has pending, active, completed, failed",
+        )
+
+    def test_aborted_came_with_8_0(self) -> None:
+        with pytest.raises(ScriptError) as caught:
+            of(running(), aborted(), release="7.22")
+
+        assert text(caught) == (
+            "'aborted' came with release 8.0; this script is for 7.22",
+            "leave it out, or use release='8.0' or newer",
+        )
+
+    def test_a_task_and_a_state_machine_tell_their_failures_in_their_own_fields(self) -> None:
+        of(failed(error_code="internal_error", error_message="no"))
+        of(active(), failed(error="no"), kind=STATE_MACHINE)
+
+        with pytest.raises(ScriptError, match="it tells its failure in error_code and error_message"):
+            of(failed(error="no"))
+        with pytest.raises(ScriptError, match=r"it tells its failure in error$"):
+            of(failed(error_message="no"), kind=STATE_MACHINE)
+
+
+class TestWhatIsNoScript:
+    def test_an_empty_one(self) -> None:
+        with pytest.raises(ScriptError) as caught:
+            of()
+
+        assert text(caught)[0] == "a script needs at least one step"
+
+    @pytest.mark.parametrize("steps", [running(), "running", 3])
+    def test_one_that_is_no_list(self, steps: object) -> None:
+        with pytest.raises(ScriptError, match="a script is a list of steps"):
+            Script.of(TASK, steps, release="8.2")  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(("step", "fix"), [("failed", "write failed()"), (failed, "write failed()"), (3, "write ")])
+    def test_a_step_that_is_none(self, step: object, fix: str) -> None:
+        with pytest.raises(ScriptError) as caught:
+            of(running(), step)  # type: ignore[arg-type]
+
+        first, second = text(caught)
+        assert first.startswith("step 1 of the script is ")
+        assert second.startswith(fix)
+
+
+def test_the_default_scripts_are_the_happy_paths() -> None:
+    assert seen(default_script(TASK, "7.2"), 4) == ["queued", "starting", "running", "completed"]
+    assert seen(default_script(STATE_MACHINE, "7.2"), 3) == ["pending", "active", "completed"]
+    assert seen(default_script(STATE_MACHINE, "7.2", vanishes=True), 3) == ["pending", "active", "gone"]
+    assert seen(default_script(OTHER, "8.2"), 3) == ["queued", "running", "completed"]
+
+
+def test_the_kind_is_told_by_the_words() -> None:
+    assert kind_of([active(), completed()]) == STATE_MACHINE
+    assert kind_of([completed()]) == TASK
+
+
+def test_a_step_is_shown_as_it_is_written() -> None:
+    assert repr(failed(error_code="x")) == "failed(error_code='x')"
+    assert repr(running(polls=3)) == "running(polls=3)"
+
+
+def test_every_status_has_a_function_of_its_name() -> None:
+    from pytest_redis_actions import script
+
+    for kind in (TASK, STATE_MACHINE, OTHER):
+        for status in lifecycle(kind).statuses:
+            function = getattr(script, status)
+            assert function() == Step(status)
+            assert "E-" in (inspect.getdoc(function) or "")
