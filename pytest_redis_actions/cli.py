@@ -28,3 +28,7 @@ def _demo() -> int:
     from .demo import run
 
     return run(sys.stdout)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

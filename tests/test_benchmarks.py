@@ -1,0 +1,22 @@
+"""The benchmarks run, and print a ratio a line; what they print is looked at by people, never by a test."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
+
+
+def test_the_benchmark_of_the_server_runs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    import bench_server
+
+    monkeypatch.setattr(bench_server, "unused_plugin", lambda scale: None)
+    bench_server.main(0.01)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 7
+    assert all(re.search(r" +\d+\.\d\d x   \(wanted: ", line) for line in lines)

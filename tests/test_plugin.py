@@ -1,0 +1,446 @@
+"""What a downstream suite sees: suites are written into a folder and run by pytest."""
+
+from __future__ import annotations
+
+import base64
+from textwrap import dedent
+
+import pytest
+import requests
+
+from pytest_redis_actions import session
+
+# The suites run in this process; pytester forgets what they import, and a library loaded twice is two libraries.
+KEPT = (requests, session)
+
+PREAMBLE = """
+import pytest, requests
+from pytest_redis_actions import *
+
+def get(stub, path, **more):
+    return requests.get(stub.url + path, auth=stub.auth, **more)
+"""
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester) -> pytest.Pytester:
+    pytester.makeini("[pytest]\nfilterwarnings = error\n")
+    return pytester
+
+
+def run(suite: pytest.Pytester, text: str, *arguments: str) -> pytest.RunResult:
+    suite.makepyfile(PREAMBLE + dedent(text))
+    return suite.runpytest_inprocess("-p", "no:randomly", "-p", "no:cacheprovider", *arguments)
+
+
+WRONG_CALLS = (
+    ("redis_actions.add_action('x', script=[queued(), running()])", "queued -> running is no step of a task"),
+    ("redis_actions.add_action('x', script=[running(polls=0)])", "running(polls=0) is no length"),
+    ("redis_actions.add_action('x', script=[])", "a script needs at least one step"),
+    ("redis_actions.add_action('x', script=[active()])", "'active' is a status of a state machine, not of a task"),
+    ("redis_actions.add_action('', script=None)", "name='' is no text"),
+    ("redis_actions.add_action('x', node_uid=2)", "node_uid=2 is no text"),
+    ("redis_actions.add_action('x', creation_time='now')", "creation_time='now' is no instant"),
+    ("redis_actions.add_action('x', uid='a/b')", "uid 'a/b' is no uid"),
+    ("redis_actions.add_state_machine('x', object_name=None)", "object_name=None is no text"),
+    ("redis_actions.clock.advance(-1)", "advance(-1): time can't go backwards"),
+    ("redis_actions.auth_for('root')", "unknown role 'root'"),
+    ("redis_actions.when('get', '/v1/bdbs')", "method 'get' is no method"),
+    ("redis_actions.when('POST', 'http://x/v1/bdbs')", "path 'http://x/v1/bdbs' is no path"),
+    ("redis_actions.when('GET', '/v1/actions')", "GET '/v1/actions' starts no operation"),
+    ("redis_actions.when('POST', '/v1/bdbs').cancel()", "POST /v1/bdbs has not been started yet"),
+    ("make_redis_actions(release='9.9')", "unknown release '9.9'"),
+    ("make_redis_actions(prot=3)", "unknown option 'prot'"),
+    ("make_redis_actions(host='0.0.0.0')", "host='0.0.0.0' is no loopback address"),
+    ("make_redis_actions(port=redis_actions.port)", "port * on 127.0.0.1 is already in use"),
+    ("make_redis_actions(clock='fast')", "clock='fast' is not known"),
+    ("make_redis_actions(rate=2)", "rate=2 goes with clock='wall' only"),
+    ("make_redis_actions(epoch=3, clock=redis_actions.clock)", "epoch=3 cannot be set for a shared clock"),
+)
+WRONG_MARKERS = (
+    ("release='9.9'", "unknown release '9.9'"),
+    ("relaese='8.0'", "unknown option 'relaese'"),
+    ("profile='wired'", "profile='wired' is not known"),
+    ("tls='yes'", "tls='yes' is not known"),
+    ("auth='me'", "auth is no pair of user name and password"),
+    ("'8.0'", "the marker redis_actions takes no positional '8.0'"),
+    ("epoch=-1", "epoch=-1 is no instant"),
+    ("clock='wall', rate=0", "rate=0 is no rate"),
+)
+
+
+class TestErrorsInTheCallersFrame:
+    def test_a_wrong_call_fails_on_the_line_of_the_test(self, suite: pytest.Pytester) -> None:
+        tests = [
+            f"def test_{number}(redis_actions, make_redis_actions):\n    {call}  # here"
+            for number, (call, _) in enumerate(WRONG_CALLS)
+        ]
+
+        result = run(suite, "\n".join(tests))
+
+        result.assert_outcomes(failed=len(WRONG_CALLS))
+        for call, first in WRONG_CALLS:
+            line = call.replace("[", "[[]")
+            result.stdout.fnmatch_lines([f">*{line}  # here", "*", f"E *: {first}", "E *fix  *"])
+        assert "pytest_redis_actions/" not in result.stdout.str()
+
+    def test_a_wrong_marker_is_an_error_of_the_test(self, suite: pytest.Pytester) -> None:
+        tests = [
+            f"@pytest.mark.redis_actions({marker})\ndef test_{number}(redis_actions):\n    pass"
+            for number, (marker, _) in enumerate(WRONG_MARKERS)
+        ]
+
+        result = run(suite, "\n".join(tests), "--continue-on-collection-errors")
+
+        assert result.ret != 0
+        for _, first in WRONG_MARKERS:
+            result.stdout.fnmatch_lines([f"E *{first}"])
+
+    @pytest.mark.parametrize(
+        ("arguments", "first"),
+        [
+            (
+                ["--redis-actions-release=9.9"],
+                "ERROR: --redis-actions-release / redis_actions_release: unknown release '9.9'",
+            ),
+            (
+                ["--redis-actions-profile=x"],
+                "ERROR: --redis-actions-profile / redis_actions_profile: profile='x' is not known",
+            ),
+            (
+                ["-o", "redis_actions_tls=maybe"],
+                "ERROR: --redis-actions-tls / redis_actions_tls: tls='maybe' is not known",
+            ),
+        ],
+    )
+    def test_a_wrong_setting_stops_the_session_before_the_first_test(
+        self, suite: pytest.Pytester, arguments: list[str], first: str
+    ) -> None:
+        result = run(suite, "def test_it():\n    pass", *arguments)
+
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([first, "  fix  *"])
+
+
+class TestStrictTeardown:
+    UNROUTED = "def test_it(redis_actions):\n    get(redis_actions, '/v1/action')"
+
+    def test_a_request_that_met_no_route_fails_the_test(self, suite: pytest.Pytester) -> None:
+        result = run(suite, self.UNROUTED)
+
+        result.assert_outcomes(passed=1, errors=1)
+        result.stdout.fnmatch_lines(
+            [
+                "E *UnroutedRequests: 1 request met no route of the actions API",
+                "E *GET /v1/action  (nearest /v1/actions: 'action' is not 'actions')",
+                "E *fix  register what the client needs on redis_actions.httpserver, or use",
+            ]
+        )
+
+    def test_one_that_failed_already_stays_as_it_is(self, suite: pytest.Pytester) -> None:
+        result = run(suite, self.UNROUTED + "\n    assert False, 'mine'")
+
+        result.assert_outcomes(failed=1)
+
+    @pytest.mark.parametrize("how", ["marker", "option", "ini"])
+    def test_it_can_be_turned_off(self, suite: pytest.Pytester, how: str) -> None:
+        marker = "@pytest.mark.redis_actions(strict=False)\n" if how == "marker" else ""
+        arguments = {
+            "marker": [],
+            "option": ["--redis-actions-strict=false"],
+            "ini": ["-o", "redis_actions_strict=false"],
+        }
+
+        result = run(suite, marker + self.UNROUTED, *arguments[how])
+
+        result.assert_outcomes(passed=1)
+
+    def test_what_the_api_says_itself_never_counts(self, suite: pytest.Pytester) -> None:
+        result = run(
+            suite,
+            """
+            @pytest.mark.redis_actions(release="7.2")
+            def test_it(redis_actions):
+                codes = [get(redis_actions, path).status_code for path in ("/v1/actions/nobody", "/v2/actions")]
+                codes.append(requests.delete(redis_actions.url + "/v1/actions/x", auth=redis_actions.auth).status_code)
+                codes.append(requests.get(redis_actions.url + "/v1/actions").status_code)
+                viewer = redis_actions.auth_for("user_manager")
+                codes.append(requests.get(redis_actions.url + "/v1/actions", auth=viewer).status_code)
+                assert codes == [404, 404, 405, 401, 403]
+            """,
+        )
+
+        result.assert_outcomes(passed=1)
+
+    def test_a_handler_of_the_test_that_fails_fails_the_test(self, suite: pytest.Pytester) -> None:
+        result = run(
+            suite,
+            """
+            def test_it(redis_actions):
+                def fail(request):
+                    raise RuntimeError("of the handler")
+                redis_actions.httpserver.expect_request("/x").respond_with_handler(fail)
+                assert get(redis_actions, "/x").status_code == 500
+            def test_forgotten_response(redis_actions):
+                redis_actions.httpserver.expect_request("/x")
+                assert get(redis_actions, "/x").status_code == 500
+            """,
+        )
+
+        result.assert_outcomes(passed=2, errors=2)
+        result.stdout.fnmatch_lines(["E *RuntimeError: of the handler", "E *NoHandlerError*"])
+
+    def test_further_stubs_are_strict_too(self, suite: pytest.Pytester) -> None:
+        result = run(suite, "def test_it(make_redis_actions):\n    get(make_redis_actions(), '/v1/action')")
+
+        result.assert_outcomes(passed=1, errors=1)
+
+
+class TestReleases:
+    SHOW = "def test_it(redis_actions):\n    print(redis_actions.release)"
+
+    def test_the_newest_by_default_and_without_parameters(self, suite: pytest.Pytester) -> None:
+        result = run(suite, self.SHOW, "-v", "-s")
+
+        result.stdout.fnmatch_lines(["*::test_it 8.2"])
+
+    def test_the_nearest_wins(self, suite: pytest.Pytester) -> None:
+        text = self.SHOW + "\n@pytest.mark.redis_actions(release='8.0')\n" + self.SHOW.replace("test_it", "test_marked")
+
+        result = run(suite, text, "-v", "-s", "-o", "redis_actions_release=7.2")
+        result.stdout.fnmatch_lines(["*::test_it 7.2", "*::test_marked 8.0"])
+        result = run(suite, text, "-v", "-s", "-o", "redis_actions_release=7.2", "--redis-actions-release=7.4")
+        result.stdout.fnmatch_lines(["*::test_it 7.4", "*::test_marked 8.0"])
+
+    def test_a_marker_gives_a_list_and_the_release_is_in_the_id(self, suite: pytest.Pytester) -> None:
+        result = run(suite, "@pytest.mark.redis_actions(release=['7.4', '8.2'])\n" + self.SHOW, "-v", "-s")
+
+        result.stdout.fnmatch_lines(["*::test_it[[]7.4[]] 7.4", "*::test_it[[]8.2[]] 8.2"])
+
+    def test_all_parametrises_whatever_uses_the_fixture_and_nothing_else(self, suite: pytest.Pytester) -> None:
+        text = """
+            @pytest.fixture
+            def client(redis_actions):
+                return redis_actions.release
+            def test_indirect(client):
+                pass
+            def test_further(make_redis_actions):
+                make_redis_actions()
+            def test_other():
+                pass
+            """
+
+        result = run(suite, text, "--redis-actions-release=all", "-v")
+
+        result.assert_outcomes(passed=13)
+
+    def test_several_are_separated_by_commas(self, suite: pytest.Pytester) -> None:
+        run(suite, self.SHOW, "--redis-actions-release=7.4, 8.2").assert_outcomes(passed=2)
+
+    def test_a_class_may_be_marked_and_a_method_too(self, suite: pytest.Pytester) -> None:
+        text = """
+            @pytest.mark.redis_actions(release="7.4", profile="documented")
+            class TestIt:
+                @pytest.mark.redis_actions(release="8.0")
+                def test_it(self, redis_actions):
+                    assert (redis_actions.release, redis_actions.profile) == ("8.0", "documented")
+            """
+
+        run(suite, text).assert_outcomes(passed=1)
+
+
+class TestIsolation:
+    def test_no_test_sees_another_s(self, suite: pytest.Pytester) -> None:
+        text = """
+            ports = set()
+            @pytest.mark.parametrize("turn", range(3))
+            def test_it(redis_actions, turn):
+                ports.add(redis_actions.port)
+                assert len(ports) == 1
+                assert redis_actions.clock.seconds == 0
+                assert len(redis_actions.journal) == 0
+                redis_actions.httpserver.expect_request("/x").respond_with_data("x")
+                redis_actions.when("POST", "/v1/bdbs", script=[active()])
+                redis_actions.add_action("migrate_shards", uid="same")
+                redis_actions.clock.advance(5)
+                assert len(get(redis_actions, "/v1/actions").json()["actions"]) == 1
+            """
+
+        run(suite, text).assert_outcomes(passed=3)
+
+    def test_a_poller_left_over_from_an_earlier_test_harms_none(self, suite: pytest.Pytester) -> None:
+        text = """
+            left = {}
+            def test_first(redis_actions):
+                left["session"] = requests.Session()
+                left["session"].auth = redis_actions.auth
+                left["url"] = redis_actions.url + "/v1/actions/" + redis_actions.add_action("migrate_shards").uid
+                assert left["session"].get(left["url"]).status_code == 200
+            def test_second(redis_actions):
+                assert left["session"].get(left["url"]).status_code == 404
+                assert redis_actions.journal[0].left_over.endswith("::test_first")
+                left["session"].close()
+            """
+
+        run(suite, text).assert_outcomes(passed=2)
+
+    def test_an_application_may_be_configured_once(self, suite: pytest.Pytester) -> None:
+        text = """
+            @pytest.fixture(scope="session")
+            def app(redis_actions_server):
+                assert redis_actions_server.ca_file is None
+                with requests.Session() as session:
+                    session.auth = redis_actions_server.auth
+                    yield lambda: session.get(redis_actions_server.url + "/v1/actions")
+            def test_first(app, redis_actions):
+                assert app().status_code == 200
+            def test_second(app, redis_actions):
+                assert app().status_code == 200
+            def test_between(app):
+                assert app().json()["error_code"] == "no_test_running"
+            """
+
+        run(suite, text).assert_outcomes(passed=3)
+
+    def test_the_session_s_server_speaks_tls_if_the_settings_say_so(self, suite: pytest.Pytester) -> None:
+        text = """
+            def test_it(redis_actions, redis_actions_server):
+                assert redis_actions_server.url == redis_actions.url
+                assert redis_actions.url.startswith("https://")
+                assert get(redis_actions, "/v1/actions", verify=str(redis_actions_server.ca_file)).status_code == 200
+            @pytest.mark.redis_actions(tls=False)
+            def test_plain(redis_actions):
+                assert redis_actions.url.startswith("http://")
+            """
+
+        run(suite, text, "--redis-actions-tls=true").assert_outcomes(passed=2)
+
+    def test_several_clusters_in_one_test(self, suite: pytest.Pytester) -> None:
+        text = """
+            def test_it(redis_actions, make_redis_actions):
+                other = make_redis_actions(release="7.4", clock=redis_actions.clock)
+                third = make_redis_actions(epoch=5)
+                assert len({redis_actions.port, other.port, third.port}) == 3
+                redis_actions.clock.advance(7)
+                assert (other.clock.seconds, third.clock.seconds, third.clock.epoch) == (7, 0, 5)
+                action = other.add_action("migrate_shards")
+                assert get(redis_actions, "/v1/actions/" + action.uid).status_code == 404
+                assert get(other, "/v1/actions/" + action.uid).status_code == 200
+                assert other.release == "7.4"
+            """
+
+        run(suite, text).assert_outcomes(passed=1)
+
+    def test_it_leaves_the_httpserver_fixture_alone(
+        self, suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PYTEST_HTTPSERVER_HOST", "127.0.0.2")
+        text = """
+            def test_it(redis_actions, httpserver):
+                httpserver.expect_request("/v1/actions").respond_with_data("mine")
+                assert requests.get(httpserver.url_for("/v1/actions")).text == "mine"
+                assert httpserver.host == "127.0.0.2"
+                assert redis_actions.url.startswith("http://127.0.0.1:")
+                assert get(redis_actions, "/v1/actions").json() == {"actions": [], "state-machines": []}
+            """
+
+        run(suite, text).assert_outcomes(passed=1)
+
+    def test_a_fixed_port(self, suite: pytest.Pytester) -> None:
+        import socket
+
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        text = f"""
+            @pytest.mark.redis_actions(port={port})
+            @pytest.mark.parametrize("turn", range(3))
+            def test_it(redis_actions, turn):
+                assert redis_actions.port == {port}
+                assert get(redis_actions, "/v1/actions").status_code == 200
+            """
+
+        run(suite, text).assert_outcomes(passed=3)
+
+    def test_under_xdist_each_worker_has_its_own(self, suite: pytest.Pytester) -> None:
+        text = """
+            @pytest.mark.parametrize("turn", range(20))
+            def test_it(redis_actions, turn):
+                action = redis_actions.add_action("migrate_shards", uid="same")
+                statuses = [get(redis_actions, "/v1/actions/same").json()["status"] for _ in range(4)]
+                assert statuses == ["queued", "starting", "running", "completed"]
+            """
+
+        run(suite, text, "-n", "2").assert_outcomes(passed=20)
+
+
+class TestTheHandle:
+    def test_what_a_handle_tells(self, suite: pytest.Pytester) -> None:
+        text = """
+            def test_it(redis_actions):
+                action = redis_actions.add_action("migrate_shards", module_uid="9f52")
+                assert (action.status, action.polls, action.trace) == ("queued", (), ())
+                body = get(redis_actions, f"/v1/actions/{action.uid}").json()
+                redis_actions.clock.advance(5)
+                get(redis_actions, "/v1/actions")
+                assert body["module_uid"] == "9f52"
+                assert [(seconds, seen["status"]) for seconds, seen in action.trace] == [(0, "queued"), (5, "starting")]
+                assert len(action.polls) == 2
+                assert action.cancel()
+                assert action.status == "running"
+                assert repr(action) == f"<migrate_shards {action.uid} running>"
+            def test_too_late(redis_actions):
+                action = redis_actions.add_action("migrate_shards", script=[completed()])
+                assert not action.cancel()
+                assert action.status == "completed"
+            def test_gone(redis_actions):
+                script = [active(seconds=5), gone()]
+                machine = redis_actions.add_state_machine("SMDeleteBDB", object_name="bdb:1", script=script)
+                redis_actions.clock.advance(5)
+                assert machine.status == "gone"
+            def test_not_started(redis_actions):
+                started = redis_actions.when("POST", "/v1/bdbs")
+                assert started.status == "not started"
+                reply = requests.post(redis_actions.url + "/v1/bdbs", auth=redis_actions.auth)
+                assert reply.json()["action_uid"] == started.uid
+                assert started.status == "pending"
+            def test_other(redis_actions):
+                export = redis_actions.add_other("export", description="nightly")
+                (row,) = get(redis_actions, "/v2/actions").json()
+                assert row["additional_info"] == {"description": "nightly"}
+                assert row["action_uid"] == export.uid
+            """
+
+        run(suite, text).assert_outcomes(passed=5)
+
+
+def test_the_fixtures_and_the_marker_document_themselves(suite: pytest.Pytester) -> None:
+    fixtures = suite.runpytest_subprocess("--fixtures", "-v").stdout.str()
+    markers = suite.runpytest_subprocess("--markers").stdout.str()
+
+    for name in ("redis_actions", "redis_actions_server", "make_redis_actions"):
+        assert f"\n{name}" in fixtures
+    assert "@pytest.mark.redis_actions(*, release, profile, tls, host, port, auth, strict, clock" in markers
+
+
+def test_no_credentials_are_in_what_a_failure_prints(suite: pytest.Pytester) -> None:
+    text = """
+        WORD = "".join(["s3cr3t", "-", "word"])
+        @pytest.mark.redis_actions(auth=("me@example.com", WORD))
+        def test_it(redis_actions):
+            body = {"username": redis_actions.auth[0], "password": redis_actions.auth[1]}
+            requests.post(redis_actions.url + "/v1/users/authorize", json=body)
+            get(redis_actions, "/v1/actions?password=" + WORD)
+            print(redis_actions, redis_actions.journal, *map(repr, redis_actions.journal))
+            print([(each.headers, each.body) for each in redis_actions.journal])
+            assert len(redis_actions.journal) == 0
+        """
+
+    result = run(suite, text)
+
+    result.assert_outcomes(failed=1)
+    printed = result.stdout.str()
+    assert "s3cr3t-word" not in printed
+    assert base64.b64encode(b"me@example.com:s3cr3t-word").decode() not in printed
+    assert "access_token" not in printed
+    assert "Basic ***" in printed

@@ -1,0 +1,86 @@
+"""The promised names: a change of one of them is a change of the product."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import pytest_redis_actions
+from pytest_redis_actions import Action, RedisActions
+from pytest_redis_actions.clock import VirtualClock
+
+STEPS = (
+    "queued", "starting", "running", "cancelling", "cancelled", "aborted", "completed", "failed", "pending", "active",
+    "gone",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*STEPS, "RELEASES", "Action", "RedisActions"])
+def test_a_promised_name_is_there(name: str) -> None:
+    assert hasattr(pytest_redis_actions, name)
+    assert name in pytest_redis_actions.__all__
+    assert name in dir(pytest_redis_actions)
+
+
+def test_every_public_name_is_lazy_and_typed() -> None:
+    source = inspect.getsource(pytest_redis_actions)
+
+    for name in pytest_redis_actions.__all__:
+        assert f"import {name} as {name}" in source or f"{name} as {name}," in source
+        assert getattr(pytest_redis_actions, name) is not None
+
+
+def test_a_name_that_is_none_is_refused_like_any_other() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'runing'"):
+        _ = pytest_redis_actions.runing
+
+
+def test_what_the_fixture_offers() -> None:
+    offered = {name for name in dir(RedisActions) if not name.startswith("_")} | {"clock", "journal"}
+
+    assert offered >= {
+        "url", "port", "auth", "auth_for", "ca_file", "release", "profile", "clock", "journal", "httpserver",
+        "add_action", "add_state_machine", "add_other", "when",
+    }  # fmt: skip
+    assert {name for name in dir(Action) if not name.startswith("_")} == {"cancel", "polls", "status", "trace"}
+
+
+def test_what_the_clock_offers() -> None:
+    offered = {name for name in dir(VirtualClock()) if not name.startswith("_")}
+
+    assert offered >= {"seconds", "epoch", "advance", "sleep", "asleep", "time", "monotonic"}
+
+
+@pytest.mark.parametrize("function", [RedisActions.add_action, RedisActions.add_state_machine, RedisActions.when])
+def test_options_are_named(function: object) -> None:
+    parameters = list(inspect.signature(function).parameters.values())[1:]  # type: ignore[arg-type]  # a function
+
+    positional = [each.name for each in parameters if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    assert positional in (["name"], ["method", "path"])
+
+
+def test_everything_public_is_documented() -> None:
+    for cls in (RedisActions, Action, VirtualClock):
+        for name, member in vars(cls).items():
+            if not name.startswith("_"):
+                assert inspect.getdoc(member), f"{cls.__name__}.{name}"
+
+
+def test_the_distribution_says_what_it_needs() -> None:
+    needed = importlib.metadata.requires("pytest-redis-actions") or []
+    always = sorted(each.split(">")[0] for each in needed if "extra ==" not in each)
+
+    assert always == ["jsonschema", "pytest", "pytest-httpserver"]
+
+
+def test_the_command_says_how_it_is_used() -> None:
+    command = [sys.executable, "-m", "pytest_redis_actions.cli"]
+
+    assert subprocess.run([*command, "demo", "--help"], capture_output=True, check=False).returncode == 0
+    misuse = subprocess.run([*command, "dmeo"], capture_output=True, text=True, check=False)
+    assert misuse.returncode == 2
+    assert "invalid choice: 'dmeo'" in misuse.stderr
