@@ -5,6 +5,14 @@ from __future__ import annotations
 import os
 
 import hypothesis
+import requests
+import trustme
+
+import pytest_redis_actions.session
+
+# Some tests run whole suites in this process; pytester forgets what those import, and a library that is loaded twice
+# is two libraries (cryptography, below trustme, cannot even bear it). What is loaded here is loaded once.
+LOADED_ONCE = (requests, trustme, pytest_redis_actions.session)
 
 pytest_plugins = ["pytester"]
 
