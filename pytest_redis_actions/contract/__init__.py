@@ -1,0 +1,79 @@
+"""Validation: does a document keep the contract of a release, and if not, where, and who says so.
+
+It takes documents and knows no server. Neither jsonschema nor jsonschema-rs is imported before a document is looked at.
+"""
+
+from __future__ import annotations
+
+from ..errors import UsageError, shown
+from ..releases import NEWEST
+from .violation import CODES, ContractError, Violation
+
+__all__ = [
+    "CODES",
+    "ContractError",
+    "Violation",
+    "validate",
+    "validate_action",
+    "validate_actions",
+    "validate_state_machine",
+    "violations",
+]
+
+__tracebackhide__ = True
+
+_APIS = ("v1", "v2")
+
+
+def violations(document: object, kind: str, *, release: str | None = None, profile: str = "wire") -> list[Violation]:
+    """Return every departure of a document from the contract, in the order of the document; none if it keeps it.
+
+    Args:
+        document: what json.loads returns.
+        kind: an object ("action", "state-machine", "action-v2", "pending-op", "node-action", "cluster-action",
+            "started", "error") or a response named by its request ("GET /v1/actions", "GET /v1/actions/{uid}", …).
+        release: "7.2", "7.4", "7.8", "7.22", "8.0" or "8.2"; None for the newest.
+        profile: "wire", what clusters send, or "documented", what the reference says.
+
+    Of a list with more than 1,000 bad rows the first 1,000 are explained.
+
+    Raises:
+        UsageError: an unknown kind or profile, or a Python object that no JSON parser makes.
+        ReleaseError: an unknown release, or one that has no such kind.
+    """
+    from .engine import find
+
+    return find(document, kind, release, profile)
+
+
+def validate(document: object, kind: str, *, release: str | None = None, profile: str = "wire") -> None:
+    """Fail if a document departs from the contract. Takes what `violations` takes.
+
+    Raises:
+        ContractError: it does; `.violations` has all departures.
+        UsageError, ReleaseError: as `violations`.
+    """
+    found = violations(document, kind, release=release, profile=profile)
+    if found:
+        raise ContractError(found, kind=kind, release=release or NEWEST, profile=profile)
+
+
+def validate_action(document: object, *, api: str = "v1", release: str | None = None, profile: str = "wire") -> None:
+    """Fail if a document is no task of v1, or no action of v2, that keeps the contract. Raises as `validate`."""
+    validate(document, "action" if _checked_api(api) == "v1" else "action-v2", release=release, profile=profile)
+
+
+def validate_state_machine(document: object, *, release: str | None = None, profile: str = "wire") -> None:
+    """Fail if a document is no state machine of v1 that keeps the contract. Raises as `validate`."""
+    validate(document, "state-machine", release=release, profile=profile)
+
+
+def validate_actions(document: object, *, api: str = "v1", release: str | None = None, profile: str = "wire") -> None:
+    """Fail if a document is no reply to `GET /v1/actions`, or to `GET /v2/actions`. Raises as `validate`."""
+    validate(document, f"GET /{_checked_api(api)}/actions", release=release, profile=profile)
+
+
+def _checked_api(api: object) -> str:
+    if isinstance(api, str) and api in _APIS:
+        return api
+    raise UsageError(f"unknown api {shown(api, 30)}", fix="write 'v1' or 'v2'", value=api)
