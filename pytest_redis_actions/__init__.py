@@ -9,6 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .contract import ContractError as ContractError
+    from .contract import Violation as Violation
+    from .contract import validate as validate
+    from .contract import validate_action as validate_action
+    from .contract import validate_actions as validate_actions
+    from .contract import validate_state_machine as validate_state_machine
+    from .contract import violations as violations
     from .errors import RedisActionsError as RedisActionsError
     from .releases import RELEASES as RELEASES
     from .script import (
@@ -65,6 +72,18 @@ _HOMES = {
             "starting",
         ),
         "script",
+    ),
+    **dict.fromkeys(
+        (
+            "ContractError",
+            "Violation",
+            "validate",
+            "validate_action",
+            "validate_actions",
+            "validate_state_machine",
+            "violations",
+        ),
+        "contract",
     ),
     "Action": "stub",
     "RedisActions": "stub",

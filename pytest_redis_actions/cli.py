@@ -1,22 +1,36 @@
-"""`redis-actions …`: what the project offers on the command line."""
+"""`redis-actions …`: what the project offers on the command line.
+
+Exit status: 0; 1 for departures, or a demo that failed; 2 for misuse.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import RedisActionsError, nearest
+
+if TYPE_CHECKING:
+    from .contract import Violation
 
 __all__ = ["main"]
 
+_LINES = (".jsonl", ".ndjson")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0, 1 for a failure, 2 for misuse."""
-    parser = argparse.ArgumentParser(prog="redis-actions", description="Stub of the Redis Enterprise actions API.")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    commands.add_parser("demo", help="run an example suite on the stub, then watch a 30-minute migration in seconds")
-    parser.parse_args(arguments)
+    """Run a command and return its exit status."""
+    given = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = given.run
     try:
-        return _demo()
+        return command(given)
+    except RedisActionsError as error:
+        print(f"redis-actions: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -24,10 +38,111 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _demo() -> int:
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="redis-actions", description="Stub and contract of the Redis Enterprise actions API."
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    demo = commands.add_parser("demo", help="run an example suite on the stub, then watch a migration of half an hour")
+    demo.set_defaults(run=_demo)
+
+    validate = commands.add_parser("validate", help="check recorded payloads against the contract of a release")
+    validate.add_argument(
+        "files", nargs="+", metavar="FILE", help="JSON; JSON Lines if it ends so; - is standard input"
+    )
+    validate.add_argument("--lines", action="store_true", help="each line is a document, whatever the file is called")
+    validate.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    validate.set_defaults(run=_validate)
+
+    schema = commands.add_parser("schema", help="print the JSON Schema of a kind, in one piece")
+    schema.set_defaults(run=_schema)
+    for command, name in ((validate, "--kind"), (schema, "kind")):
+        options = {"required": True} if name.startswith("-") else {}
+        command.add_argument(name, metavar="KIND", help='"action", … or a response, "GET /v1/actions"', **options)  # type: ignore[arg-type]  # argparse's own
+        command.add_argument("--release", metavar="R", help="the newest if left out")
+        command.add_argument("--profile", default="wire", metavar="P", help="wire (the default) or documented")
+
+    explain = commands.add_parser("explain", help="say what a code means")
+    explain.add_argument("codes", nargs="+", metavar="CODE", help="RA101, …")
+    explain.set_defaults(run=_explain)
+    return parser
+
+
+def _demo(given: argparse.Namespace) -> int:
     from .demo import run
 
     return run(sys.stdout)
+
+
+def _validate(given: argparse.Namespace) -> int:
+    from .contract import ContractError
+    from .releases import NEWEST
+
+    contract = {"kind": given.kind, "release": given.release or NEWEST, "profile": given.profile}
+    results = []
+    for name, data in _documents(given.files, lines=given.lines):
+        found = _violations(data, **contract)
+        results.append({"document": name, "violations": [vars(each) for each in found]})
+        if given.output == "text":
+            print(f"{name}: {ContractError(found, **contract)}\n" if found else f"{name}: ok")
+    if given.output == "json":
+        print(json.dumps({**contract, "documents": results}, indent=2))
+    return 1 if any(result["violations"] for result in results) else 0
+
+
+def _violations(data: bytes, *, kind: str, release: str, profile: str) -> list[Violation]:
+    from .contract import catalogue, documents, violations
+
+    catalogue.schema_file(kind, release, profile)  # what is asked for must exist, whatever the file holds
+    document, unreadable = documents.parse(data)
+    return unreadable or violations(document, kind, release=release, profile=profile)
+
+
+def _documents(files: Sequence[str], *, lines: bool) -> Iterator[tuple[str, bytes]]:
+    for name in files:
+        data = _read(name)
+        if not lines and not name.endswith(_LINES):
+            yield name, data
+            continue
+        for number, line in enumerate(data.splitlines(), 1):
+            if line.strip():
+                yield f"{name}:{number}", line
+
+
+def _read(name: str) -> bytes:
+    if name == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(name).read_bytes()
+    except OSError as error:
+        raise _Unreadable(f"{name} cannot be read: {error.strerror}") from None
+
+
+class _Unreadable(RedisActionsError):
+    pass
+
+
+def _schema(given: argparse.Namespace) -> int:
+    from .contract import catalogue
+
+    file = catalogue.schema_file(given.kind, given.release, given.profile)
+    print(json.dumps(catalogue.bundled(file), indent=2, ensure_ascii=False))
+    return 0
+
+
+def _explain(given: argparse.Namespace) -> int:
+    from .contract import CODES
+
+    for code in given.codes:
+        if code.upper() not in CODES:
+            guess = nearest(code.upper(), CODES)
+            hint = f"; the nearest is {guess}" if guess else ""
+            print(f"redis-actions: unknown code {code!r}{hint}; known are {', '.join(CODES)}", file=sys.stderr)
+            return 2
+        title, meaning = CODES[code.upper()]
+        print(f"{code.upper()}  {title}\n  {meaning}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ journal before the reply leaves, so that whoever has the reply finds it there.
 from __future__ import annotations
 
 import json
+import re
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -27,14 +28,15 @@ from .releases import has
 from .routes import Match, Read, Route, Start, difference, find, matches, split
 from .script import Script, Step, default_script, kind_of
 
-__all__ = ["Endpoint", "Planned", "Reply", "Request"]
+__all__ = ["CLUSTER_ACTIONS", "NODE_ACTIONS", "Endpoint", "Planned", "Reply", "Request"]
 
 __tracebackhide__ = True
 
 LARGEST_JSON = 1 << 20  # bytes: E-ASSUMED-17
 _LISTED_NODE_NAME = {"remove": "remove_node"}  # E-C11
-_NODE_ACTIONS = ("remove", "maintenance_on", "maintenance_off", "enslave_node")  # E-NODE-10
-_CLUSTER_ACTIONS = ("change_master",)  # E-NODE-3
+NODE_ACTIONS = ("remove", "maintenance_on", "maintenance_off", "enslave_node")  # E-NODE-10
+CLUSTER_ACTIONS = ("change_master",)  # E-NODE-3
+_BDB_UID = re.compile("[1-9][0-9]{0,8}")
 _V1_KINDS = (TASK, STATE_MACHINE)
 _ALL_KINDS = (TASK, STATE_MACHINE, OTHER)
 
@@ -449,16 +451,16 @@ class Endpoint:
     def _database_of(self, call: _Call, start: Start) -> str | None:
         if "bdb_uid" in call.values:
             bdb_uid = call.values["bdb_uid"]
-            if not (bdb_uid.isascii() and bdb_uid.isdigit()) or self._is_deleted(bdb_uid, call.now):
+            if not _BDB_UID.fullmatch(bdb_uid) or self._is_deleted(bdb_uid, call.now):
                 raise _Refused(_error(404, "db_not_found", f"bdb {bdb_uid[:100]} does not exist"))
             return bdb_uid
         if start.name == "SMCreateBDB":
             wanted = _document(call.request).get("uid")
-            return str(wanted) if type(wanted) is int and wanted > 0 else str(self._records.next_database())
+            return str(wanted) if type(wanted) is int and 0 < wanted < 10**9 else str(self._records.next_database())
         return "1" if start.kind == STATE_MACHINE else None  # E-ASSUMED-23
 
     def _check_place(self, place: Place, planned: Planned | None, call: _Call) -> None:
-        known = _CLUSTER_ACTIONS if place.node_uid is None else _NODE_ACTIONS
+        known = CLUSTER_ACTIONS if place.node_uid is None else NODE_ACTIONS
         if planned is None and place.action not in known:  # E-ASSUMED-22
             text = f"no such action: {place.action[:100]}; known are {', '.join(known)}"
             raise _Refused(_error(400 if place.node_uid is None else 404, "invalid_action", text))

@@ -17,13 +17,12 @@ NEWEST = RELEASES[-1]
 
 SINCE: Mapping[str, str] = {
     "actions-of-a-database": "7.4",  # E-ROUTE-3
-    "float-progress": "7.4",  # E-TASK-5
+    "pending-ops": "7.4",  # E-SM-8: in the reference's sample since then, described since 7.8
     "shard-migrate": "7.4",  # E-START-14
     "shard-failover": "7.8",  # E-START-15
     "rebalance": "7.8",  # E-START-9
     "traffic": "7.8",  # E-START-11
     "user-manager-sees-actions": "7.8",  # E-ROUTE-7
-    "pending-ops": "7.8",  # E-SM-8
     "revamp": "7.22",  # E-START-10
     "v2-actions": "7.22",  # E-ROUTE-4, E-ROUTE-13
     "aborted": "8.0",  # E-STATUS-1

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .access import Access
-from .endpoint import Endpoint
+from .endpoint import NODE_ACTIONS, Endpoint
 from .errors import UnroutedRequests, UsageError, shown
 from .journal import Exchange, Journal
 from .lifecycle import OTHER, STATE_MACHINE, TASK
@@ -25,7 +25,7 @@ __all__ = ["Action", "RedisActions"]
 
 __tracebackhide__ = True
 
-_NODE_ACTIONS = ("remove", "remove_node", "maintenance_on", "maintenance_off", "enslave_node")  # E-NODE-10, E-C11
+_NODE_ACTIONS = (*NODE_ACTIONS, "remove_node")  # E-C11
 
 
 class Action:
@@ -253,6 +253,16 @@ class RedisActions:
             )
         uid = self._endpoint.plan(method, path, script, uid)
         return Action(self._endpoint, uid, f"{method} {path}")
+
+    def validate(self) -> None:
+        """Fail if a body that the stub has sent departs from the contract.
+
+        Raises:
+            ContractError: of the first such reply in the journal.
+        """
+        from .contract import validate_exchanges
+
+        validate_exchanges(self.journal, release=self.release, profile=self.profile)
 
     def close(self) -> tuple[str, ...]:
         """Hang up on every client and forget the test's handlers; return the uids that later tests call left over."""

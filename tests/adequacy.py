@@ -2,9 +2,9 @@
 
     python tests/adequacy.py        prints the figures, and each change that no case noticed; exits 1 if there is one
 
-Changes: a keyword is removed; a bound is moved by one; each word of an enum, each field of `required`, each branch of an
-`anyOf` is taken out alone. A `type` beside or inside an `if` or `not` is counted apart where nothing tells: validators in
-strict mode want it there, and what stands around it says it again, so that no document can tell.
+Changes: a keyword is removed; a bound is moved by one; each word of an enum, each field of `required`, each branch of
+an `anyOf` is taken out alone. A `type` beside or inside an `if` or `not` is counted apart where nothing tells:
+validators in strict mode want it there, and what stands around it says it again, so that no document can tell.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Change(NamedTuple):
 
 def schema_files() -> dict[str, Any]:
     """Return every schema, by its path below schemas/."""
-    paths = [path for path in sorted(SCHEMAS.rglob("*.json")) if path.name not in ("manifest.json", "openapi.json")]
-    return {path.relative_to(SCHEMAS).as_posix(): json.loads(path.read_text(encoding="utf-8")) for path in paths}
+    paths = [path for path in sorted(SCHEMAS.glob("*.json")) if path.name not in ("manifest.json", "openapi.json")]
+    return {path.name: json.loads(path.read_text(encoding="utf-8")) for path in paths}
 
 
 @cache
@@ -83,25 +83,12 @@ def inlined(file: str, files: dict[str, Any]) -> Any:
                 if key not in NOTES
             }
         path, _, fragment = node["$ref"].partition("#")
-        target = (Path("/", here).parent / path).as_posix() if path else "/" + here
-        there = Path(target).parts[1:]
-        name = "/".join(_without_dots(there))
-        found = files[name]
+        found = files[path or here]
         for part in fragment.split("/")[1:]:
             found = found[part]
-        return resolve(found, name)
+        return resolve(found, path or here)
 
     return resolve(files[file], file)
-
-
-def _without_dots(parts: tuple[str, ...]) -> list[str]:
-    found: list[str] = []
-    for part in parts:
-        if part == "..":
-            found.pop()
-        else:
-            found.append(part)
-    return found
 
 
 def closure(file: str, files: dict[str, Any]) -> set[str]:
@@ -112,9 +99,7 @@ def closure(file: str, files: dict[str, Any]) -> set[str]:
         if name not in seen:
             seen.add(name)
             for reference in references(files[name]):
-                path = reference.partition("#")[0]
-                if path:
-                    visit("/".join(_without_dots(tuple(Path(name).parent.parts) + tuple(path.split("/")))))
+                visit(reference.partition("#")[0] or name)
 
     visit(file)
     return seen

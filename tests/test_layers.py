@@ -31,17 +31,24 @@ CORE = (
     "endpoint", "options", "bundled",
 )  # fmt: skip
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+CONTRACT = sorted((PACKAGE / "contract").glob("*.py"))
 
 
 def imports(module: str) -> set[str]:
     """Return what a module imports: "." and the name for our own, otherwise the top-level package."""
-    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    return imports_of(PACKAGE / f"{module}.py")
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return the same for any file; what is one floor up is written with two dots."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level:
-            found |= {"." + node.module} if node.module else {"." + alias.name for alias in node.names}
+            dots = "." * node.level
+            found |= {dots + node.module} if node.module else {dots + alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             found.add((node.module or "").split(".")[0])
     return found
@@ -58,8 +65,20 @@ def test_every_module_has_a_floor() -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_arrows_point_down(module: str) -> None:
     for name in imports(module):
-        if name.startswith("."):
+        if name.startswith(".") and not name.startswith(".contract"):
             assert floor_of(name[1:]) < floor_of(module), f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("path", CONTRACT, ids=lambda path: path.stem)
+def test_the_contract_stands_beside_the_core_and_knows_no_server(path: Path) -> None:
+    below = {name[2:] for name in imports_of(path) if name.startswith("..")}
+
+    assert below <= {"bundled", "errors", "releases", "lifecycle"}
+
+
+@pytest.mark.parametrize("module", [*CORE, "server"])
+def test_nothing_below_the_stub_knows_the_contract(module: str) -> None:
+    assert not {name for name in imports(module) if name.startswith(".contract")}
 
 
 @pytest.mark.parametrize("module", CORE)
@@ -107,3 +126,9 @@ def test_importing_a_step_loads_no_http_library() -> None:
     loaded = loaded_by("from pytest_redis_actions import running, completed, gone")
 
     assert not loaded & {"werkzeug", "pytest_httpserver", "jsonschema", "http.server", "ssl", "pytest"}
+
+
+def test_the_validators_load_no_engine_before_a_document_is_looked_at() -> None:
+    loaded = loaded_by("from pytest_redis_actions import validate, violations, ContractError")
+
+    assert not loaded & {"jsonschema", "jsonschema_rs", "werkzeug", "pytest_httpserver", "pytest"}

@@ -18,8 +18,13 @@ STEPS = (
     "gone",
 )  # fmt: skip
 
+CONTRACT = (
+    "validate", "violations", "validate_action", "validate_state_machine", "validate_actions", "Violation",
+    "ContractError",
+)  # fmt: skip
 
-@pytest.mark.parametrize("name", [*STEPS, "RELEASES", "Action", "RedisActions"])
+
+@pytest.mark.parametrize("name", [*STEPS, *CONTRACT, "RELEASES", "Action", "RedisActions"])
 def test_a_promised_name_is_there(name: str) -> None:
     assert hasattr(pytest_redis_actions, name)
     assert name in pytest_redis_actions.__all__

@@ -5,6 +5,9 @@ It takes documents and knows no server. Neither jsonschema nor jsonschema-rs is 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Protocol
+
 from ..errors import UsageError, shown
 from ..releases import NEWEST
 from .violation import CODES, ContractError, Violation
@@ -16,6 +19,7 @@ __all__ = [
     "validate",
     "validate_action",
     "validate_actions",
+    "validate_exchanges",
     "validate_state_machine",
     "violations",
 ]
@@ -71,6 +75,39 @@ def validate_state_machine(document: object, *, release: str | None = None, prof
 def validate_actions(document: object, *, api: str = "v1", release: str | None = None, profile: str = "wire") -> None:
     """Fail if a document is no reply to `GET /v1/actions`, or to `GET /v2/actions`. Raises as `validate`."""
     validate(document, f"GET /{_checked_api(api)}/actions", release=release, profile=profile)
+
+
+class _Exchange(Protocol):
+    @property
+    def method(self) -> str: ...
+    @property
+    def route(self) -> str | None: ...
+    @property
+    def code(self) -> int: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+def validate_exchanges(exchanges: Iterable[_Exchange], *, release: str | None = None, profile: str = "wire") -> None:
+    """Fail if the body of one of these exchanges departs from the contract; of the first one that does.
+
+    Args:
+        exchanges: what has a method, the route's template, the status code and the body: a journal, for example.
+            Those without a route or a body are passed over.
+
+    Raises:
+        ContractError: one departs.
+    """
+    from . import documents
+
+    for exchange in exchanges:
+        if exchange.route is None or not exchange.body:
+            continue
+        kind = "error" if exchange.code >= 400 else f"{exchange.method} {exchange.route}".replace("HEAD ", "GET ")
+        document, unreadable = documents.parse(exchange.body)
+        found = unreadable or violations(document, kind, release=release, profile=profile)
+        if found:
+            raise ContractError(found, kind=kind, release=release or NEWEST, profile=profile)
 
 
 def _checked_api(api: object) -> str:

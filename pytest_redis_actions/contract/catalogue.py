@@ -130,24 +130,10 @@ def _inlined(node: Any, file: str) -> Any:
     if not isinstance(node, dict):
         return node
     if "$ref" in node:
-        return _referred(node["$ref"], file)
+        # The files lie beside each other, so that every tool finds them, also from one that was itself referred to.
+        path, _, fragment = node["$ref"].partition("#")
+        target = _read(path or file)
+        for part in fragment.split("/")[1:]:
+            target = target[part]
+        return _inlined(target, path or file)
     return {key: _inlined(value, file) for key, value in node.items() if key != "$schema"}
-
-
-def _referred(reference: str, file: str) -> Any:
-    path, _, fragment = reference.partition("#")
-    target = _joined(file, path) if path else file
-    node: Any = _read(target)
-    for part in fragment.split("/")[1:]:
-        node = node[part]
-    return _inlined(node, target)
-
-
-def _joined(file: str, reference: str) -> str:
-    parts = file.split("/")[:-1]
-    for part in reference.split("/"):
-        if part == "..":
-            parts.pop()
-        else:
-            parts.append(part)
-    return "/".join(parts)

@@ -163,14 +163,14 @@ def _walk(document: object) -> Iterator[Violation]:
 
 
 def _foreign(path: tuple[object, ...], value: object, what: str) -> UsageError:
-    where = pointer_to(path) or "the document"
+    where = f" at {pointer_to(path)[:30]}" if path else ""
     fixes: dict[type, str] = {
         bytes: "parse it first: json.loads(…)",
         tuple: "JSON has lists, not tuples",
         set: "JSON has lists, not sets",
     }
     return UsageError(
-        f"the {what} {shown(value, 30)} at {where[:30]} is no JSON but {type(value).__name__}",
+        f"the {what} {shown(value, 30)}{where} is no JSON but {type(value).__name__}",
         fix=fixes.get(
             type(value), "give what json.loads returns: dict with text keys, list, str, int, float, bool or None"
         ),

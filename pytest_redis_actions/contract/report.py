@@ -22,8 +22,7 @@ def text_of(
     groups = _grouped(violations)
     first = groups[0][0]
     count = len(violations)
-    several = f"{count} departures" if count > 1 else titles[first.code][0]
-    lines = [_cut(f"{first.code} {kind}: {several}  [{release}, {profile}]", 80)]
+    lines = [_headline(f"{first.code} {kind}", first, count, f"[{release}, {profile}]")]
     for group in groups[:GROUPS]:
         lines += _told(group, titles)
     if len(groups) > GROUPS:
@@ -32,6 +31,19 @@ def text_of(
     codes = list(dict.fromkeys(group[0].code for group in groups[:GROUPS]))
     lines.append(f"  explain  redis-actions explain {' '.join(codes)}")
     return "\n".join(lines)
+
+
+def _headline(head: str, first: Violation, count: int, contract: str) -> str:
+    """Return the one line that a summary shows: what, where, and of which contract."""
+    said = first.hint or f"expected {first.expected}"
+    if first.code == "RA101":
+        said = f"no {first.expected}"
+    elif not first.hint and len(said) > 40:
+        said = f"got {first.got}"
+    where = f" at {first.pointer}: " if first.pointer else ": "
+    more = f", and {count - 1} more" if count > 1 else ""
+    room = 80 - len(head) - len(contract) - len(more) - 1
+    return f"{head}{_cut(where + said, max(12, room))}{more} {contract}"
 
 
 def _grouped(violations: Sequence[Violation]) -> list[list[Violation]]:
@@ -53,7 +65,8 @@ def _told(group: Sequence[Violation], titles: Mapping[str, tuple[str, str]]) -> 
         lines.append(f"  action   {first.action_uid}")
     if len(group) > 1:
         lines.append(f"  count    {len(group)} times; the first is shown")
-    lines += [f"  expected {first.expected}", f"  got      {first.got}"]
+    expected = f"the field {first.expected}" if first.code == "RA101" else first.expected
+    lines += [f"  expected {expected}", f"  got      {first.got}"]
     if first.hint:
         lines.append(f"  hint     {first.hint}")
     if first.source:

