@@ -105,9 +105,8 @@ def _documents(files: Sequence[str], *, lines: bool) -> Iterator[tuple[str, byte
         if not lines and not name.endswith(_LINES):
             yield name, data
             continue
-        for number, line in enumerate(data.splitlines(), 1):
-            if line.strip():
-                yield f"{name}:{number}", line
+        found = [(number, line) for number, line in enumerate(data.splitlines(), 1) if line.strip()]
+        yield from ((f"{name}:{number}", line) for number, line in found or [(1, b"")])
 
 
 def _read(name: str) -> bytes:

@@ -127,19 +127,23 @@ def _is_text(texts: list[str]) -> bool:
     return True
 
 
-def departures(document: object) -> list[Violation]:
+def departures(document: object, path: tuple[object, ...] = ()) -> list[Violation]:
     """Return what keeps a Python object from being JSON, of what a JSON parser may have made.
+
+    Args:
+        document: the object.
+        path: where it stands in the whole document.
 
     Raises:
         UsageError: something that no JSON parser makes: a tuple, a set, bytes, a key that is no text.
     """
     if is_sound(document):
         return []
-    return list(_walk(document))
+    return list(_walk(document, path))
 
 
-def _walk(document: object) -> Iterator[Violation]:
-    waiting: list[tuple[tuple[object, ...], Any]] = [((), document)]
+def _walk(document: object, path: tuple[object, ...]) -> Iterator[Violation]:
+    waiting: list[tuple[tuple[object, ...], Any]] = [(path, document)]
     while waiting:
         path, value = waiting.pop()
         if len(path) >= DEEPEST:

@@ -36,16 +36,47 @@ def _slow(file: str) -> Draft202012Validator:
 
 @cache
 def _fast(file: str) -> Any:
-    """Return the validator of jsonschema-rs, or None where that is not installed."""
+    """Return a validator of jsonschema-rs for the strict form of a schema, or None where that is not installed."""
     if find_spec("jsonschema_rs") is None:
         return None
     import jsonschema_rs
 
-    return jsonschema_rs.Draft202012Validator(catalogue.bundled(file))
+    return jsonschema_rs.Draft202012Validator(_strict(catalogue.bundled(file), top=True))
+
+
+_PLAIN = {"type": ["string", "integer", "boolean", "null"], "pattern": "^"}
+
+
+def _strict(schema: Any, *, top: bool = False) -> Any:
+    """Return a schema that accepts only what is certainly JSON and certainly keeps the contract.
+
+    jsonschema-rs takes tuples for lists and leaves fields that no rule is about unread, so that NaN or a set may stand
+    in them. In the strict form a field that the contract does not name holds a plain value, lists stand at the top
+    only, and each text has a pattern, which makes it read. What this refuses is looked at again with patience.
+    """
+    if isinstance(schema, list):
+        return [_strict(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("type") == "array" and not top:
+        return False
+    strict = dict(schema)
+    for key in ("then", "else", "anyOf", "additionalProperties"):
+        if key in strict:
+            strict[key] = _strict(strict[key], top=top and key in ("then", "else"))
+    if "items" in strict:
+        strict["items"] = _strict(strict["items"])
+    if "properties" in strict:
+        strict["properties"] = {name: _strict(each, top=top) for name, each in strict["properties"].items()}
+    if strict.get("type") == "object" and "then" not in strict:
+        strict.setdefault("additionalProperties", _PLAIN)
+    if strict.get("type") == "string":
+        strict.setdefault("pattern", "^")
+    return strict
 
 
 def find(document: object, kind: str, release: str | None, profile: str, *, fast: bool = True) -> list[Violation]:
-    """Return the departures of a document, in the order of the document.
+    """Return the departures of a document: what is no JSON first, then in the order of the document.
 
     Args:
         document: what json.loads returns.
@@ -55,19 +86,26 @@ def find(document: object, kind: str, release: str | None, profile: str, *, fast
         fast: False to leave jsonschema-rs alone.
     """
     file = catalogue.schema_file(kind, release, profile)
-    release = release or NEWEST
-    unsound = documents.departures(document)
+    judge = _Judge(document, kind, release or NEWEST, profile, file)
+    engine = _fast(file) if fast else None
+    suspects: dict[tuple[object, ...], set[int]] | None = None
+    if engine is not None and not judge.holds_tuples():
+        try:
+            # Not `is_valid` first: all errors cost what the verdict costs, and a bad document would pay for both.
+            suspects = judge.located(engine)
+            if suspects is None:
+                return []
+        except ValueError:
+            suspects = None  # it cannot read the document, which is for `departures` to explain
+    unsound = judge.unsound(suspects)
     if any(each.code == "RA195" for each in unsound):
-        return unsound
-    engine = _fast(file) if fast and not unsound else None
-    if engine is not None and engine.is_valid(document):
-        return []
-    judge = _Judge(document, kind, release, profile, file)
-    found = judge.all(judge.located(engine) if engine is not None else None)
-    return unsound + list(dict.fromkeys(found))
+        return unsound[-1:]
+    return unsound + list(dict.fromkeys(judge.all(suspects)))
 
 
 class _Judge:
+    """One document, and the contract that it is judged by."""
+
     def __init__(self, document: object, kind: str, release: str, profile: str, file: str) -> None:
         self.document = document
         self.kind = kind
@@ -75,32 +113,54 @@ class _Judge:
         self.profile = profile
         self.file = file
         self.lists = tuple(_lists(document, catalogue.rows(kind)))
+        self.envelope = _emptied(document, [path for path, _, _ in self.lists])
 
-    def located(self, engine: Any) -> dict[tuple[object, ...], set[int]]:
-        """Return the rows that something faster has found bad, by the path of their list."""
+    def holds_tuples(self) -> bool:
+        """Tell whether a tuple stands where the strict form allows a list."""
+        values = self.document.values() if isinstance(self.document, dict) else ()
+        return isinstance(self.document, tuple) or tuple in map(type, values)
+
+    def located(self, engine: Any) -> dict[tuple[object, ...], set[int]] | None:
+        """Return the rows that something faster finds suspicious, by the path of their list; None if nothing is."""
+        fine = True
         bad: dict[tuple[object, ...], set[int]] = {path: set() for path, _, _ in self.lists}
         for error in engine.iter_errors(self.document):
+            fine = False
             where = tuple(error.instance_path)
             for path, rows in bad.items():
                 if where[: len(path)] == path and len(where) > len(path):
                     rows.add(where[len(path)])
-        return bad
+        return None if fine else bad
 
-    def all(self, bad: dict[tuple[object, ...], set[int]] | None) -> Iterator[Violation]:
-        yield from self._of_the_envelope()
-        explained_rows = 0
+    def unsound(self, suspects: dict[tuple[object, ...], set[int]] | None) -> list[Violation]:
+        """Return what is no JSON: of the envelope, then of the rows."""
+        if suspects is None and documents.is_sound(self.document):
+            return []
+        found = documents.departures(self.envelope)
+        for path, _, number, row in self._rows(suspects):
+            found += documents.departures(row, (*path, number))
+        return found
+
+    def _rows(
+        self, suspects: dict[tuple[object, ...], set[int]] | None
+    ) -> Iterator[tuple[tuple[object, ...], str, int, object]]:
         for path, kind, rows in self.lists:
-            numbers: Iterable[int] = range(len(rows)) if bad is None else sorted(bad[path])
+            numbers: Iterable[int] = range(len(rows)) if suspects is None else sorted(suspects[path])
             for number in numbers:
-                found = list(self._of_a_row(path, kind, number, rows[number]))
+                yield path, kind, number, rows[number]
+
+    def all(self, suspects: dict[tuple[object, ...], set[int]] | None) -> Iterator[Violation]:
+        """Yield what the schemas say: of the envelope, then of the rows, up to LIMIT bad ones of each list."""
+        yield from self._of_the_envelope()
+        bad: dict[tuple[object, ...], int] = {}
+        for path, kind, number, row in self._rows(suspects):
+            if bad.get(path, 0) < LIMIT:
+                found = list(self._of_a_row(path, kind, number, row))
+                bad[path] = bad.get(path, 0) + bool(found)
                 yield from found
-                explained_rows += bool(found)
-                if explained_rows >= LIMIT:
-                    return
 
     def _of_the_envelope(self) -> Iterator[Violation]:
-        emptied = _emptied(self.document, [path for path, _, _ in self.lists])
-        for error in _slow(self.file).iter_errors(emptied):
+        for error in _slow(self.file).iter_errors(self.envelope):
             yield from explained(error, path=(), kind=self.kind, release=self.release, owner=self.document, row=None)
 
     def _of_a_row(self, path: tuple[object, ...], kind: str, number: int, row: object) -> Iterator[Violation]:
