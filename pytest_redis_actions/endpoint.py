@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import partial
+from typing import Any
 from urllib.parse import parse_qs
 
 from . import wire
@@ -561,9 +562,10 @@ def _truthy(values: list[str] | None) -> bool:
 
 
 def _ttl(document: Mapping[str, object]) -> int:
-    ttl = document.get("ttl", DEFAULT_TTL)
-    if type(ttl) is int and SHORTEST_TTL <= ttl <= LONGEST_TTL:
-        return ttl
+    ttl: Any = document.get("ttl", DEFAULT_TTL)
+    # 300.0 is a whole number in JSON.
+    if type(ttl) in (int, float) and SHORTEST_TTL <= ttl <= LONGEST_TTL and ttl == int(ttl):
+        return int(ttl)
     text = f"ttl must be a whole number of seconds, {SHORTEST_TTL} to {LONGEST_TTL}"
     raise _Refused(_error(400, "invalid_ttl", text))
 

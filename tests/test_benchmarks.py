@@ -20,3 +20,14 @@ def test_the_benchmark_of_the_server_runs(capsys: pytest.CaptureFixture[str], mo
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 7
     assert all(re.search(r" +\d+\.\d\d x   \(wanted: ", line) for line in lines)
+
+
+def test_the_benchmark_of_the_contract_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    import bench_contract
+
+    bench_contract.main(1)
+
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first.startswith("1,100 rows: alone ")
+    assert len(lines) == 3
+    assert all(re.search(r" +\d+\.\d\d x   \(wanted: ", line) for line in lines)

@@ -186,6 +186,13 @@ class TestViolations:
 
         assert (found.pointer, found.expected, found.keyword) == ("", "name", "required")
 
+    def test_the_rows_of_an_envelope_that_is_none_are_not_judged(self) -> None:
+        document = listed(but(TASK, status="x"))
+
+        for fast in (True, False):
+            found = find(document, "GET /v1/actions/bdb/{bdb_uid}", None, "documented", fast=fast)
+            assert [(each.pointer, each.keyword) for each in found] == [("", "type")]
+
     def test_pointers_are_escaped(self) -> None:
         found = violations({**TASK, "pending_ops": {"a/b~c": 5}}, "action")
 

@@ -595,8 +595,9 @@ class TestTokens:
         cluster.clock.advance(1)
         assert cluster.ask(GET, "/v1/actions", authorization=bearer).code == 401
 
-    def test_its_ttl_can_be_given(self, cluster: Cluster) -> None:
-        bearer = f"JWT {self.token(cluster, ttl=1)}"
+    @pytest.mark.parametrize("ttl", [1, 1.0])
+    def test_its_ttl_can_be_given(self, cluster: Cluster, ttl: float) -> None:
+        bearer = f"JWT {self.token(cluster, ttl=ttl)}"
 
         cluster.clock.advance(1)
 

@@ -16,7 +16,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "bundled"),
     ("releases",),
     ("lifecycle", "access", "clock"),
-    ("script",),
+    ("script", "strategies"),
     ("model", "routes"),
     ("wire", "journal", "records"),
     ("endpoint", "options"),

@@ -126,7 +126,7 @@ def engines_agree(examples: int) -> int:
         fast = jsonschema_rs.Draft202012Validator(catalogue.bundled(file)).is_valid(document)
         found = find(document, kind, None, profile)
         assert found == find(document, kind, None, profile, fast=False)
-        assert fast == (not found)
+        assert fast == (not found), (kind, profile, document)
 
     check()
     return judged

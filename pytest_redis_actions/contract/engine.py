@@ -151,7 +151,10 @@ class _Judge:
 
     def all(self, suspects: dict[tuple[object, ...], set[int]] | None) -> Iterator[Violation]:
         """Yield what the schemas say: of the envelope, then of the rows, up to LIMIT bad ones of each list."""
-        yield from self._of_the_envelope()
+        envelope = list(self._of_the_envelope())
+        yield from envelope
+        if any((each.pointer, each.keyword) == ("", "type") for each in envelope):
+            return  # no envelope at all, so that what it holds are no rows
         bad: dict[tuple[object, ...], int] = {}
         for path, kind, number, row in self._rows(suspects):
             if bad.get(path, 0) < LIMIT:
