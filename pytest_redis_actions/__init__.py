@@ -9,6 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .assertions import LifecycleError as LifecycleError
+    from .assertions import assert_trace as assert_trace
+    from .assertions import assert_transition as assert_transition
+    from .assertions import wait_for as wait_for
     from .contract import ContractError as ContractError
     from .contract import Violation as Violation
     from .contract import validate as validate
@@ -85,6 +89,7 @@ _HOMES = {
         ),
         "contract",
     ),
+    **dict.fromkeys(("LifecycleError", "assert_trace", "assert_transition", "wait_for"), "assertions"),
     "Action": "stub",
     "RedisActions": "stub",
 }

@@ -63,6 +63,21 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--release", metavar="R", help="the newest if left out")
         command.add_argument("--profile", default="wire", metavar="P", help="wire (the default) or documented")
 
+    life = commands.add_parser("lifecycle", help="print what a status may become, as a table and as a Mermaid diagram")
+    life.add_argument("--kind", metavar="KIND", default="task", help="task (the default), state-machine or v2")
+    life.add_argument("--release", metavar="R", help="the newest if left out")
+    life.set_defaults(run=_lifecycle)
+
+    trace = commands.add_parser("check-trace", help="check a recorded trace, JSON or JSON Lines, against the lifecycle")
+    trace.add_argument("file", metavar="FILE", type=Path)
+    trace.add_argument("--kind", metavar="KIND", default="task", help="task (the default), state-machine or v2")
+    trace.add_argument("--release", metavar="R", help="the newest if left out")
+    trace.add_argument("--profile", default="wire", metavar="P", help="wire (the default) or documented")
+    trace.add_argument(
+        "--allow", action="append", default=[], metavar="RULE", help='"progress-fell", "completed->running"'
+    )
+    trace.set_defaults(run=_check_trace)
+
     explain = commands.add_parser("explain", help="say what a code means")
     explain.add_argument("codes", nargs="+", metavar="CODE", help="RA101, …")
     explain.set_defaults(run=_explain)
@@ -130,16 +145,45 @@ def _schema(given: argparse.Namespace) -> int:
     return 0
 
 
+def _lifecycle(given: argparse.Namespace) -> int:
+    from .lifecycle import check_kind, lifecycle
+    from .releases import NEWEST, check_release
+
+    life = lifecycle(check_kind(given.kind), check_release(given.release or NEWEST))
+    print(f"{life.noun}, release {life.release}\n")
+    for before, following in life.transitions.items():
+        print(f"  {before:<12}{', '.join(following) if following else '(terminal)'}")
+    print(f"\n{life.mermaid()}")
+    return 0
+
+
+def _check_trace(given: argparse.Namespace) -> int:
+    from .assertions import LifecycleError, assert_trace
+
+    contract = {"kind": given.kind, "release": given.release, "profile": given.profile}
+    try:
+        assert_trace(given.file, **contract, allow=given.allow)
+    except LifecycleError as error:
+        print(f"{given.file}: {error}")
+        return 1
+    print(f"{given.file}: ok")
+    return 0
+
+
 def _explain(given: argparse.Namespace) -> int:
     from .contract import CODES
+    from .trace import RULES
 
+    known = {**CODES, **{code: (title, meaning) for code, (_, title, meaning) in RULES.items()}}
     for code in given.codes:
-        if code.upper() not in CODES:
-            guess = nearest(code.upper(), CODES)
+        if code.upper() not in known:
+            guess = nearest(code.upper(), known)
             hint = f"; the nearest is {guess}" if guess else ""
-            print(f"redis-actions: unknown code {code!r}{hint}; known are {', '.join(CODES)}", file=sys.stderr)
+            print(f"redis-actions: unknown code {code!r}{hint}; known are {', '.join(known)}", file=sys.stderr)
             return 2
-        title, meaning = CODES[code.upper()]
+        title, meaning = known[code.upper()]
+        if code.upper() in RULES:
+            meaning += f'\n  allow=["{RULES[code.upper()][0]}"] relaxes it'
         print(f"{code.upper()}  {title}\n  {meaning}")
     return 0
 

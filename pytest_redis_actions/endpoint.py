@@ -12,7 +12,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from email.utils import formatdate
+from email.utils import formatdate, parsedate_to_datetime
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
@@ -152,6 +152,7 @@ class Endpoint:
         self._forgotten = forgotten or {}
         self._records = Records(release)
         self._planned: list[Planned] = []
+        self._under_way: dict[int, tuple[int, tuple[str, ...]]] = {}
         self._lock = threading.Lock()
 
     # What a test does
@@ -226,25 +227,59 @@ class Endpoint:
             match = find(path)
             answer = self._answer(request, path, query, match, now)
             body = b"" if answer.document is None else wire.encode(answer.document)
-            self.journal.add(
-                partial(
-                    Exchange,
-                    seconds=now,
-                    method=request.method[:20],
-                    target=safe_target(request.target),
-                    route=match.route.template if match else None,
-                    code=answer.code,
-                    aimed=answer.aimed,
-                    shown=answer.shown,
-                    headers=safe_headers(request.headers),
-                    body=b""
-                    if answer.code == 200 and match and match.route.template.startswith("/v1/users/")
-                    else body,
-                    connection=request.connection,
-                    left_over=answer.left_over,
-                )
-            )
+            secret = answer.code == 200 and match is not None and match.route.template.startswith("/v1/users/")
+            self._note(request, match, now, answer, b"" if secret else body)
             return Reply(answer.code, self._headers(answer, now), body)
+
+    def note(self, request: Request, reply: Reply) -> None:
+        """Write down what a handler of the test's own has answered in place of the API. It counts as no poll."""
+        match = find(_split_target(request.target)[0])
+        with self._lock:
+            answer = _Answer(reply.code, headers=reply.headers)
+            self._note(request, match, self.clock.seconds, answer, b"", by_handler=True)
+
+    def sent(self, connection: int) -> None:
+        """Take note that a connection has got its reply."""
+        with self._lock:
+            self._under_way.pop(connection, None)
+
+    def _note(
+        self,
+        request: Request,
+        match: Match | None,
+        now: float,
+        answer: _Answer,
+        body: bytes,
+        *,
+        by_handler: bool = False,
+    ) -> None:
+        uid = match.values.get("uid") if match else None
+        aimed = answer.aimed or ((uid,) if uid else ())
+        overlaps = None
+        for connection, (number, uids) in self._under_way.items():
+            if connection != request.connection and {*uids} & {*aimed}:
+                overlaps = number
+        exchange = self.journal.add(
+            partial(
+                Exchange,
+                seconds=now,
+                method=request.method[:20],
+                target=safe_target(request.target),
+                route=match.route.template if match else None,
+                code=answer.code,
+                aimed=aimed,
+                shown=answer.shown,
+                headers=safe_headers(request.headers),
+                body=body,
+                connection=request.connection,
+                left_over=answer.left_over,
+                retry_after=_retry_after(answer.headers, self._unix(now)),
+                overlaps=overlaps,
+                by_handler=by_handler,
+            )
+        )
+        if request.connection:
+            self._under_way[request.connection] = exchange.number, exchange.aimed
 
     def refuse(self, code: int, error_code: str, description: str) -> Reply:
         """Return the reply to bytes that are no request of the API. It is not in the journal."""
@@ -513,6 +548,20 @@ class Endpoint:
 
     def _unix(self, now: float) -> int:
         return int(self.clock.epoch + now)
+
+
+def _retry_after(headers: Iterable[tuple[str, str]], now: int) -> float | None:
+    """Return the seconds that a reply tells the client to wait: a number, or until a date on the stub's clock."""
+    for name, value in headers:
+        if name.lower() == "retry-after":
+            text = value.strip()
+            if text.isascii() and text.isdigit() and len(text) < 16:
+                return float(text)
+            try:
+                return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+            except (TypeError, ValueError, OverflowError):
+                return None
+    return None
 
 
 def _outside(path: str, method: str, kind: str) -> Route:

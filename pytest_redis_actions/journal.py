@@ -43,9 +43,12 @@ class Exchange:
         aimed: the uids that the request asked for, whether or not it saw them.
         shown: uid -> the body of each operation that the reply showed. Not to be changed.
         headers: the request's, lower-case names, without secrets.
-        body: the reply's, as sent.
+        body: the reply's, as sent; empty for tokens and for what a handler of the test's own has answered.
         connection: the number of the TCP connection it came on, from 1; 0 without a socket.
         left_over: the id of the earlier test that its uid belonged to, or None.
+        retry_after: seconds that the reply told the client to wait, on the stub's clock, or None.
+        overlaps: the number of an exchange about the same operation whose reply was still under way, or None.
+        by_handler: whether a handler that the test registered has answered instead of the API.
     """
 
     number: int
@@ -60,6 +63,9 @@ class Exchange:
     body: bytes
     connection: int = 0
     left_over: str | None = None
+    retry_after: float | None = None
+    overlaps: int | None = None
+    by_handler: bool = False
 
     def __repr__(self) -> str:
         return f"<{self}>"

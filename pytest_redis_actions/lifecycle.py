@@ -80,6 +80,13 @@ class Lifecycle:
         """Tell whether nothing may follow `status`."""
         return not self.transitions[status]
 
+    def mermaid(self) -> str:
+        """Return the lifecycle as a Mermaid state diagram, as the reference draws it."""
+        lines = ["stateDiagram-v2"]
+        for before, following in self.transitions.items():
+            lines += [f"    {before} --> {after}" for after in following]
+        return "\n".join(lines)
+
     def since(self, status: str) -> str:
         """Return the first release on which the kind has this status."""
         return next(release for release in RELEASES if status in lifecycle(self.kind, release).transitions)

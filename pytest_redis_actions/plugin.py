@@ -5,8 +5,8 @@ It imports pytest only; whatever else a test needs is loaded when its fixture is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -31,6 +31,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for name, text in _SETTINGS.items():
         group.addoption(f"--redis-actions-{name}", default=None, metavar=name.upper(), help=text)
         parser.addini(f"redis_actions_{name}", text, default=None)
+    group.addoption(
+        "--redis-actions-coverage",
+        action="store_true",
+        help="print which statuses and transitions of the lifecycle the suite's clients met, and which never",
+    )
+    group.addoption(
+        "--redis-actions-coverage-min",
+        type=float,
+        default=None,
+        metavar="PERCENT",
+        help="fail the session if less of the lifecycle was met",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -57,10 +69,52 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize("_redis_actions_release", releases, indirect=True, ids=releases)
 
 
+def _wants_coverage(config: pytest.Config) -> bool:
+    return config.getoption("redis_actions_coverage") or config.getoption("redis_actions_coverage_min") is not None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    config = session.config
+    if not _wants_coverage(config):
+        return
+    from .session import coverage_of
+
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["redis_actions_coverage"] = coverage_of(config).data()
+        return
+    wanted = config.getoption("redis_actions_coverage_min")
+    if wanted is not None and coverage_of(config).percent < wanted and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    if not _wants_coverage(node.config):
+        return
+    from .session import coverage_of
+
+    coverage_of(node.config).merge(getattr(node, "workeroutput", {}).get("redis_actions_coverage", ()))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if not _wants_coverage(config):
+        return
+    from .session import coverage_of
+
+    coverage = coverage_of(config)
+    terminalreporter.section("redis_actions: coverage of the lifecycle")
+    for line in coverage.lines():
+        terminalreporter.line(line)
+    wanted = config.getoption("redis_actions_coverage_min")
+    if wanted is not None and coverage.percent < wanted:
+        terminalreporter.line(f"FAILED: {coverage.percent:.0f} % met, {wanted:g} % wanted", red=True)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:  # a wrapper gives back what it was sent
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if (
         call.when != "teardown"
@@ -69,7 +123,7 @@ def pytest_runtest_makereport(
     ):
         from .session import note_failure
 
-        note_failure(item)
+        note_failure(item, report)
     return report
 
 

@@ -149,6 +149,8 @@ class StubServer(HTTPServer):
         if self.ordered_handlers or self.oneshot_handlers or self.handlers:
             reply = self._respond_by_handler(WerkzeugRequest(environ()))
             if reply is not None:
+                if self.endpoint is not None:
+                    self.endpoint.note(request, reply)
                 return reply
         if self.endpoint is None:
             return _between_tests()
@@ -333,7 +335,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.settimeout(None)
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, self.path, headers, body, self.number)
-        self._send(self._respond(request))
+        endpoint = self.server.stub.endpoint
+        try:
+            self._send(self._respond(request))
+        finally:
+            if endpoint is not None:
+                endpoint.sent(self.number)
 
     def _respond(self, request: Request) -> Reply:
         return self.server.stub.respond(request, lambda: self._environ(request.body))

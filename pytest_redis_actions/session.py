@@ -9,17 +9,20 @@ from pathlib import Path
 import pytest
 
 from .access import Access
+from .coverage import Coverage
 from .errors import OptionError, RedisActionsError, nearest, shown
 from .options import Options
 from .releases import RELEASES, check_release
 from .server import Authority, StubServer
 from .stub import RedisActions
 
-__all__ = ["SessionServer", "check_settings", "note_failure", "releases_of"]
+__all__ = ["SessionServer", "check_settings", "coverage_of", "note_failure", "releases_of"]
 
 __tracebackhide__ = True
 
 _FAILED: pytest.StashKey[bool] = pytest.StashKey()
+_STUBS: pytest.StashKey[list[RedisActions]] = pytest.StashKey()
+_COVERAGE: pytest.StashKey[Coverage] = pytest.StashKey()
 _SETTINGS = ("release", "profile", "tls", "strict")
 _TRUTH = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
 
@@ -47,9 +50,17 @@ def releases_of(node: pytest.Item | pytest.Function) -> list[str]:
     return [RELEASES[-1]] if given is None else _releases(given)
 
 
-def note_failure(item: pytest.Item) -> None:
-    """Remember that a test has failed, so that its teardown stays silent."""
+def note_failure(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Remember that a test has failed, so that its teardown stays silent, and tell in its report what clients saw."""
     item.stash[_FAILED] = True
+    for stub in item.stash.get(_STUBS, []):
+        if len(stub.journal):
+            report.sections.append(("redis_actions", stub.report()))
+
+
+def coverage_of(config: pytest.Config) -> Coverage:
+    """Return what the suite's clients have met so far."""
+    return config.stash.setdefault(_COVERAGE, Coverage())
 
 
 class SessionServer:
@@ -105,6 +116,7 @@ class SessionServer:
         def make_redis_actions(**given: object) -> RedisActions:
             options = Options.of({**base, "release": release, **given})
             stubs.append(RedisActions(options, self._own_server(options, opened), forgotten=self._forgotten))
+            node.stash.setdefault(_STUBS, []).append(stubs[-1])
             return stubs[-1]
 
         with ExitStack() as opened:
@@ -114,6 +126,7 @@ class SessionServer:
 
     def _play(self, node: pytest.Item, options: Options, server: StubServer) -> Iterator[RedisActions]:
         stub = RedisActions(options, server, forgotten=self._forgotten)
+        node.stash.setdefault(_STUBS, []).append(stub)
         yield stub
         self._finish(node, stub)
 
@@ -123,6 +136,7 @@ class SessionServer:
             if not failed:
                 stub.check()
         finally:
+            coverage_of(self._config).merge(stub.coverage().data())
             self._forgotten.update(dict.fromkeys(stub.close(), node.nodeid))
 
     def _server(self, *, tls: bool) -> StubServer:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import polling, timeline
 from .access import Access
+from .coverage import Coverage
 from .endpoint import NODE_ACTIONS, Endpoint
 from .errors import UnroutedRequests, UsageError, shown
 from .journal import Exchange, Journal
-from .lifecycle import OTHER, STATE_MACHINE, TASK
+from .lifecycle import GONE, OTHER, STATE_MACHINE, TASK
 from .model import Place
 from .options import Options
 from .script import Step
+from .timeline import exchange_lines
 
 if TYPE_CHECKING:
     from pytest_httpserver import HTTPServer
@@ -25,6 +28,7 @@ __all__ = ["Action", "RedisActions"]
 
 __tracebackhide__ = True
 
+_REPORTED = 5
 _NODE_ACTIONS = (*NODE_ACTIONS, "remove_node")  # E-C11
 
 
@@ -65,6 +69,33 @@ class Action:
     def trace(self) -> tuple[tuple[float, Mapping[str, object]], ...]:
         """What clients saw of it: seconds on the clock, and the body."""
         return tuple((poll.seconds, poll.shown[self.uid]) for poll in self.polls if self.uid in poll.shown)
+
+    def assert_polled(
+        self, *, at_least: int | None = None, at_most: int | None = None, no_faster_than: float | None = None
+    ) -> None:
+        """Fail unless clients polled the operation so often, and no two polls were closer together.
+
+        Args:
+            at_least, at_most: polls; every GET that asked for the operation or showed it counts.
+            no_faster_than: seconds between two polls, on the stub's clock.
+
+        Raises:
+            PollingError: with the poll timeline.
+        """
+        polls = [poll for poll in self.polls if poll.method == "GET"]
+        polling.assert_polled(polls, self.uid, at_least=at_least, at_most=at_most, no_faster_than=no_faster_than)
+
+    def assert_not_polled_after_terminal(self) -> None:
+        """Fail if a client polled the operation again after it had seen how it ended.
+
+        Raises:
+            PollingError: with the poll timeline.
+        """
+        operation = self._endpoint.operation(self.uid)
+        if operation is not None:
+            polls = [poll for poll in self.polls if poll.method == "GET"]
+            release = self._endpoint.release
+            polling.assert_not_polled_after_terminal(polls, self.uid, kind=operation.kind, release=release)
 
     def cancel(self) -> bool:
         """Cancel a task, as an administrator would: queued ones at once, others by way of "cancelling".
@@ -253,6 +284,69 @@ class RedisActions:
             )
         uid = self._endpoint.plan(method, path, script, uid)
         return Action(self._endpoint, uid, f"{method} {path}")
+
+    def assert_never_requested(self, method: str, path: str) -> None:
+        """Fail if a client has sent a request of this method and path, such as ("DELETE", "/v1/actions/{uid}")."""
+        polling.assert_never_requested(self.journal, method, path)
+
+    def assert_header(self, name: str, value: str | None = None) -> None:
+        """Fail unless every request had a header, and with this value if one is given."""
+        polling.assert_header(self.journal, name, value)
+
+    def assert_one_connection(self) -> None:
+        """Fail if the requests came on more than one TCP connection."""
+        polling.assert_one_connection(self.journal)
+
+    def assert_retry_after_honoured(self) -> None:
+        """Fail if a client came back sooner, on the stub's clock, than a Retry-After had told it."""
+        polling.assert_retry_after_honoured(self.journal)
+
+    def assert_no_overlapping_polls(self) -> None:
+        """Fail if a request about an operation came while another about the same one was not answered yet."""
+        polling.assert_no_overlapping_polls(self.journal)
+
+    def report(self) -> str:
+        """Return what clients saw: each operation with its statuses over time and its polls, at most a few screens."""
+        return "\n".join(self._report_lines())
+
+    def _report_lines(self) -> Iterator[str]:
+        yield f"Redis Enterprise {self.release} at {self.url}, {self.clock.seconds:g} s, {len(self.journal)} requests"
+        asked = [uid for uid in self._endpoint.uids if self.journal.of(uid)]
+        for uid in asked[:_REPORTED]:
+            yield from self._operation_lines(uid)
+        if len(asked) > _REPORTED:
+            yield f"… and {len(asked) - _REPORTED} more operations"
+        known = set(asked)
+        others = [each for each in self.journal if not known & {*each.aimed, *each.shown}]
+        if others:
+            yield "other requests"
+            yield from (f"  {each}"[:80] for each in others[:_REPORTED])
+            if len(others) > _REPORTED:
+                yield f"  … and {len(others) - _REPORTED} more"
+
+    def _operation_lines(self, uid: str) -> Iterator[str]:
+        operation = self._endpoint.operation(uid)
+        exchanges = self.journal.of(uid)
+        seen = [(each.seconds, status) for each in exchanges if (status := self._seen(each, uid))]
+        yield f"{operation.name if operation else 'operation'} {uid}"
+        if seen:
+            yield f"  |{timeline.bar(seen, self.clock.seconds)}|"
+        yield from exchange_lines(exchanges, uid)
+
+    def coverage(self) -> Coverage:
+        """Return which statuses and steps clients have seen."""
+        found = Coverage()
+        for uid in self._endpoint.uids:
+            operation = self._endpoint.operation(uid)
+            seen = [self._seen(each, uid) for each in self.journal.of(uid)]
+            if operation is not None:
+                found.add(operation.kind, [status for status in seen if status])
+        return found
+
+    def _seen(self, exchange: Exchange, uid: str) -> str:
+        if uid in exchange.shown:
+            return str(exchange.shown[uid].get("status", ""))
+        return GONE if exchange.code == 404 and exchange.method == "GET" and not exchange.by_handler else ""
 
     def validate(self) -> None:
         """Fail if a body that the stub has sent departs from the contract.

@@ -11,6 +11,7 @@ import pytest
 
 from pytest_redis_actions.cli import main
 from pytest_redis_actions.contract import CODES
+from pytest_redis_actions.trace import RULES
 
 TASK = {"action_uid": "a", "name": "retry_bdb", "progress": "100", "status": "completed"}
 
@@ -83,8 +84,47 @@ class TestValidate:
         assert "RA190" in capsys.readouterr().out
 
 
+class TestLifecycle:
+    def test_the_table_and_the_diagram(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["lifecycle", "--kind", "state-machine"]) == 0
+        assert capsys.readouterr().out == (
+            "a state machine, release 8.2\n\n"
+            "  pending     active\n  active      completed, failed\n"
+            "  completed   (terminal)\n  failed      (terminal)\n\n"
+            "stateDiagram-v2\n    pending --> active\n    active --> completed\n    active --> failed\n"
+        )
+
+    def test_an_unknown_kind(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["lifecycle", "--kind", "statemachine"]) == 2
+        assert "write 'state-machine'" in capsys.readouterr().err
+
+
+class TestCheckTrace:
+    def test_a_recorded_trace(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        good = written(tmp_path, "good.jsonl", "queued", [5.0, {"status": "running"}], [10.0, {"status": "completed"}])
+        bad = written(tmp_path, "bad.jsonl", "completed", "running")
+
+        assert main(["check-trace", good]) == 0
+        assert main(["check-trace", bad]) == 1
+        assert main(["check-trace", bad, "--allow", "completed->running"]) == 0
+        told = capsys.readouterr().out
+        assert told.startswith(f"{good}: ok\n{bad}: RA201 action: completed -> running is not allowed\n")
+
+    @pytest.mark.parametrize("text", ["", "nonsense", "[]", "{}", '[["x", {"status": "queued"}]]', "[3]"])
+    def test_a_file_that_is_no_trace(self, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+        file = tmp_path / "a.json"
+        file.write_text(text)
+
+        assert main(["check-trace", str(file)]) == 2
+        assert capsys.readouterr().err.startswith("redis-actions: ")
+
+    def test_a_file_that_is_not_there(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["check-trace", "nowhere.json"]) == 2
+        assert "nowhere.json cannot be read" in capsys.readouterr().err
+
+
 class TestExplain:
-    @pytest.mark.parametrize("code", CODES)
+    @pytest.mark.parametrize("code", [*CODES, *RULES])
     def test_every_code_is_explained(self, code: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["explain", code.lower()]) == 0
         assert capsys.readouterr().out.startswith(f"{code}  ")

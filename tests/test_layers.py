@@ -18,8 +18,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("lifecycle", "access", "clock"),
     ("script", "strategies"),
     ("model", "routes"),
-    ("wire", "journal", "records"),
-    ("endpoint", "options"),
+    ("wire", "journal", "records", "trace", "coverage"),
+    ("endpoint", "options", "timeline"),
+    ("assertions", "polling"),
     ("server",),
     ("stub",),
     ("session",),
@@ -28,7 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 CORE = (
     "errors", "releases", "lifecycle", "access", "clock", "script", "model", "routes", "wire", "journal", "records",
-    "endpoint", "options", "bundled",
+    "endpoint", "options", "bundled", "trace", "timeline", "assertions", "polling", "coverage",
 )  # fmt: skip
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 CONTRACT = sorted((PACKAGE / "contract").glob("*.py"))

@@ -30,6 +30,27 @@ def test_the_tables_are_the_documented_diagrams(release: str) -> None:
     assert arrows(V2, release) == arrows(OTHER, release) == V2_ARROWS
 
 
+# The diagram of the reference, release 8.0 (E-LIFE-2), as it is drawn there: Mermaid, one arrow a line.
+DOCUMENTED = """
+    queued --> starting
+    starting --> running
+    running --> completed
+    running --> failed
+    queued --> cancelled
+    running --> cancelling
+    cancelling --> cancelled
+    starting --> aborted
+    running --> aborted
+"""
+
+
+def test_the_table_drawn_as_mermaid_is_the_documented_diagram() -> None:
+    drawn = lifecycle(TASK, "8.0").mermaid().splitlines()
+
+    assert drawn[0] == "stateDiagram-v2"
+    assert sorted(drawn[1:]) == sorted(DOCUMENTED.strip("\n").splitlines())
+
+
 def test_what_nothing_follows_is_terminal() -> None:
     assert lifecycle(TASK, "7.22").terminal == ("completed", "failed", "cancelled")
     assert lifecycle(TASK, "8.0").terminal == ("completed", "failed", "cancelled", "aborted")

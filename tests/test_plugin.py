@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import os
+import re
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -438,3 +441,144 @@ def test_no_credentials_are_in_what_a_failure_prints(suite: pytest.Pytester) -> 
     assert base64.b64encode(b"me@example.com:s3cr3t-word").decode() not in printed
     assert "access_token" not in printed
     assert "Basic ***" in printed
+
+
+REPORTED = {
+    "polled-to-the-end": """
+        def test_it(redis_actions):
+            action = redis_actions.add_action("migrate_shards", uid="159ca2f8", script=[
+                queued(seconds=20), starting(seconds=5), running(seconds=60, progress=(0, 40)), failed()])
+            for _ in range(20):
+                get(redis_actions, "/v1/actions/159ca2f8")
+                redis_actions.clock.advance(5)
+            assert action.status == "completed"
+        """,
+    "a-record-that-vanished": """
+        def test_it(redis_actions):
+            script = [active(polls=3), gone()]
+            redis_actions.add_state_machine("SMDeleteBDB", object_name="bdb:1", uid="a10586b1", script=script)
+            for _ in range(6):
+                get(redis_actions, "/v1/actions/a10586b1")
+            assert False
+        """,
+    "refused": """
+        def test_it(redis_actions):
+            redis_actions.add_action("migrate_shards", uid="159ca2f8")
+            requests.get(redis_actions.url + "/v1/actions/159ca2f8?password=secret", auth=("me", "secret"))
+            get(redis_actions, "/v1/actions")
+            get(redis_actions, "/v1/actions/nobody")
+            assert False
+        """,
+    "two-operations": """
+        def test_it(redis_actions):
+            for uid in ("first", "second"):
+                redis_actions.add_action("migrate_shards", uid=uid)
+            for _ in range(3):
+                get(redis_actions, "/v1/actions")
+                redis_actions.clock.advance(5)
+            redis_actions.httpserver.expect_request("/v1/actions/first").respond_with_data("", status=503)
+            get(redis_actions, "/v1/actions/first")
+            assert False
+        """,
+    "a-thousand-polls": """
+        def test_it(redis_actions):
+            redis_actions.add_action("migrate_shards", uid="159ca2f8", script=[running(polls=300), completed()])
+            with requests.Session() as session:
+                session.auth = redis_actions.auth
+                for _ in range(400):
+                    session.get(redis_actions.url + "/v1/actions/159ca2f8")
+                    redis_actions.clock.advance(5)
+            assert False
+        """,
+}
+
+
+class TestTheReport:
+    @pytest.mark.parametrize("name", REPORTED)
+    def test_the_section_of_a_failing_test_is_as_kept(self, suite: pytest.Pytester, name: str) -> None:
+        result = run(suite, REPORTED[name])
+
+        result.assert_outcomes(failed=1)
+        printed = result.stdout.str()
+        section = printed[printed.index("- redis_actions -") :].split("\n", 1)[1].split("\n====")[0]
+        section = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", section) + "\n"
+        kept = Path(__file__).parent / "data" / "texts" / f"report-{name}.txt"
+        if os.environ.get("REDIS_ACTIONS_KEEP_TEXTS"):
+            kept.write_text(section, encoding="utf-8")
+        assert section == kept.read_text(encoding="utf-8")
+        assert max(map(len, section.splitlines())) <= 80
+        assert len(section.splitlines()) <= 40
+        assert "secret" not in section
+
+    def test_nothing_is_printed_for_a_test_that_passes_or_asked_for_nothing(self, suite: pytest.Pytester) -> None:
+        text = """
+            def test_passes(redis_actions):
+                get(redis_actions, "/v1/actions")
+            def test_asked_for_nothing(redis_actions):
+                assert False
+            def test_without():
+                assert False
+            """
+
+        result = run(suite, text, "-rA")
+
+        result.assert_outcomes(passed=1, failed=2)
+        assert "- redis_actions -" not in result.stdout.str()
+
+    def test_it_comes_through_xdist(self, suite: pytest.Pytester) -> None:
+        result = run(suite, REPORTED["refused"], "-n", "1")
+
+        assert "- redis_actions -" in result.stdout.str()
+
+    def test_further_stubs_have_a_section_each(self, suite: pytest.Pytester) -> None:
+        text = """
+            def test_it(make_redis_actions):
+                for release in ("7.4", "8.2"):
+                    get(make_redis_actions(release=release), "/v1/actions")
+                assert False
+            """
+
+        printed = run(suite, text).stdout.str()
+
+        assert printed.count("- redis_actions -") == 2
+        assert "Redis Enterprise 7.4" in printed
+
+
+class TestCoverage:
+    TEXT = """
+        @pytest.mark.parametrize("turn", range(2))
+        def test_it(redis_actions, turn):
+            action = redis_actions.add_action("migrate_shards")
+            machine = redis_actions.add_state_machine("SMDeleteBDB", object_name="bdb:1", script=[active(), gone()])
+            for _ in range(4):
+                get(redis_actions, f"/v1/actions/{action.uid}")
+                get(redis_actions, f"/v1/actions/{machine.uid}")
+        """
+    LINES = (
+        "tasks           statuses      4 of  8 met; never cancelling, failed, cancelled, aborted",
+        "tasks           transitions   3 of  9 met; never queued -> cancelled, starting -> aborted, *",
+        "state machines  statuses      1 of  4 met; never pending, completed, failed",
+        "state machines  transitions   0 of  3 met; never pending -> active, active -> completed, active -> failed",
+        "a record that vanishes: met",
+        "in all 33 %",
+    )
+
+    @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+    def test_what_was_met_and_what_never(self, suite: pytest.Pytester, workers: list[str]) -> None:
+        result = run(suite, self.TEXT, "--redis-actions-coverage", *workers)
+
+        result.assert_outcomes(passed=2)
+        result.stdout.fnmatch_lines(["*redis_actions: coverage of the lifecycle*", *self.LINES])
+
+    @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+    @pytest.mark.parametrize(("least", "status"), [(33, 0), (34, 1)])
+    def test_less_than_what_is_wanted_fails(
+        self, suite: pytest.Pytester, workers: list[str], least: int, status: int
+    ) -> None:
+        result = run(suite, self.TEXT, f"--redis-actions-coverage-min={least}", *workers)
+
+        assert result.ret == status
+        assert ("FAILED: 33 % met, 34 % wanted" in result.stdout.str()) == bool(status)
+
+    def test_it_is_silent_unless_asked_for(self, suite: pytest.Pytester) -> None:
+        assert "coverage of the lifecycle" not in run(suite, self.TEXT).stdout.str()

@@ -20,7 +20,7 @@ STEPS = (
 
 CONTRACT = (
     "validate", "violations", "validate_action", "validate_state_machine", "validate_actions", "Violation",
-    "ContractError",
+    "ContractError", "assert_transition", "assert_trace", "wait_for", "LifecycleError",
 )  # fmt: skip
 
 
@@ -51,7 +51,9 @@ def test_what_the_fixture_offers() -> None:
         "url", "port", "auth", "auth_for", "ca_file", "release", "profile", "clock", "journal", "httpserver",
         "add_action", "add_state_machine", "add_other", "when",
     }  # fmt: skip
-    assert {name for name in dir(Action) if not name.startswith("_")} == {"cancel", "polls", "status", "trace"}
+    assert {name for name in dir(Action) if not name.startswith("_")} == {
+        "assert_not_polled_after_terminal", "assert_polled", "cancel", "polls", "status", "trace",
+    }  # fmt: skip
 
 
 def test_what_the_clock_offers() -> None:

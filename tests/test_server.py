@@ -334,12 +334,12 @@ class TestOpeningAndClosing:
         connection.getresponse().read()
 
         server.stop()
+        connection.close()
 
-        assert threads_of_stubs() == before
+        assert threads_of_stubs() <= before
         assert not server.is_running()
         with pytest.raises(OSError, match=r".*"):
             socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
-        connection.close()
 
     def test_stopping_twice_is_no_harm(self) -> None:
         server = StubServer()
