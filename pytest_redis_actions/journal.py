@@ -67,6 +67,10 @@ class Exchange:
     overlaps: int | None = None
     by_handler: bool = False
 
+    def statuses(self, uid: str | None = None) -> tuple[object, ...]:
+        """Return the statuses that the reply showed: of one operation, or of all."""
+        return tuple(body.get("status") for key, body in self.shown.items() if uid in (None, key))
+
     def __repr__(self) -> str:
         return f"<{self}>"
 
@@ -129,6 +133,8 @@ class Journal(Sequence[Exchange]):
         method: str | None = None,
         route: str | None = None,
         code: int | None = None,
+        uid: str | None = None,
+        status: str | None = None,
         since: float | None = None,
         until: float | None = None,
     ) -> tuple[Exchange, ...]:
@@ -138,15 +144,18 @@ class Journal(Sequence[Exchange]):
             method: "GET".
             route: the template, "/v1/actions/{uid}".
             code: the reply's HTTP status code.
+            uid: of an operation that was asked for or shown.
+            status: of an operation that was shown: of `uid` if that is given, else of any.
             since: seconds on the stub's clock, included.
             until: seconds on the stub's clock, not included.
         """
         return tuple(
             exchange
-            for exchange in self
+            for exchange in (self if uid is None else self.of(uid))
             if (method is None or exchange.method == method)
             and (route is None or exchange.route == route)
             and (code is None or exchange.code == code)
+            and (status is None or status in exchange.statuses(uid))
             and (since is None or exchange.seconds >= since)
             and (until is None or exchange.seconds < until)
         )

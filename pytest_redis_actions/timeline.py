@@ -111,6 +111,8 @@ def exchange_lines(exchanges: Sequence[Exchange], uid: str) -> list[str]:
         gap = f"+{gaps[first.number]:.1f}" if first.number in gaps else ""
         text = f"{first.seconds:8.1f}s {gap:>7}  #{first.number:<5}{first.method:<5}{first.code}"
         text += f"  {status:<11} {progress:>7}  {times}"
+        if first.by_handler:
+            text += " by a handler of the test"
         if first.left_over:
             text += f" left over from {first.left_over}"
         lines.append(text.rstrip()[:WIDTH])

@@ -22,6 +22,17 @@ def test_the_benchmark_of_the_server_runs(capsys: pytest.CaptureFixture[str], mo
     assert all(re.search(r" +\d+\.\d\d x   \(wanted: ", line) for line in lines)
 
 
+def test_the_benchmark_of_the_lifecycle_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    import bench_lifecycle
+
+    bench_lifecycle.main(1000)
+
+    words, bodies, step = capsys.readouterr().out.splitlines()
+    assert "times the cost of a tenth of them (linear: 10.0)" in words
+    assert "times the cost of a tenth of them (linear: 10.0)" in bodies
+    assert re.fullmatch(r"one step: \d+\.\d microseconds", step)
+
+
 def test_the_benchmark_of_the_contract_runs(capsys: pytest.CaptureFixture[str]) -> None:
     import bench_contract
 

@@ -68,6 +68,11 @@ def test_what_asked_for_an_operation_or_showed_it_is_found() -> None:
         ({"method": "GET", "route": "/v1/actions/{uid}", "code": 200}, [1, 2, 3, 4]),
         ({"method": "POST"}, []),
         ({"route": "/v1/actions"}, []),
+        ({"uid": "a"}, [1, 2, 3, 4]),
+        ({"uid": "b"}, []),
+        ({"status": "running"}, [1, 2, 3, 4]),
+        ({"uid": "a", "status": "running", "until": 15}, [1, 2]),
+        ({"uid": "a", "status": "completed"}, []),
     ],
 )
 def test_queries(query: Mapping[str, Any], numbers: list[int]) -> None:
