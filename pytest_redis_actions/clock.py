@@ -21,6 +21,7 @@ DEFAULT_EPOCH = 1_760_400_000
 
 _NANOSECONDS = 1_000_000_000
 _LONGEST = 1e9
+_LATEST = 253_402_300_799  # Unix seconds: the end of the year 9999
 
 
 def _checked(seconds: object, what: str) -> int:
@@ -37,7 +38,7 @@ def _checked(seconds: object, what: str) -> int:
 
 
 def _checked_epoch(epoch: object) -> int:
-    if type(epoch) is not int or not 0 <= epoch <= 253_402_300_799:
+    if type(epoch) is not int or not 0 <= epoch <= _LATEST:
         raise UsageError(
             f"epoch={shown(epoch, 30)} is no instant", fix="give Unix seconds as a whole number from 0", value=epoch
         )
@@ -70,15 +71,20 @@ class VirtualClock:
         Raises:
             UsageError: negative, not finite or no number.
         """
-        step = _checked(seconds, "advance")
-        with self._lock:
-            self._nanoseconds += step
+        self._move(_checked(seconds, "advance"))
 
     def sleep(self, seconds: float) -> None:
         """Stand in for `time.sleep` in a client that takes its sleep as an argument: the clock moves on at once."""
-        step = _checked(seconds, "sleep")
+        self._move(_checked(seconds, "sleep"))
+
+    def _move(self, nanoseconds: int) -> None:
         with self._lock:
-            self._nanoseconds += step
+            moved = self._nanoseconds + nanoseconds
+            if self.epoch + moved // _NANOSECONDS > _LATEST:
+                raise UsageError(
+                    "the clock would go beyond the year 9999", fix="advance by less, or set an earlier epoch"
+                )
+            self._nanoseconds = moved
 
     async def asleep(self, seconds: float) -> None:
         """Stand in for `asyncio.sleep`: the clock moves on at once, and other tasks get their turn."""

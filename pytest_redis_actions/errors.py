@@ -141,7 +141,7 @@ def shown(value: object, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def nearest(word: object, words: Iterable[str]) -> str | None:
-    """Return the one of `words` that `word` is most likely a typo of, if any."""
-    matches = get_close_matches(str(word)[:100].lower(), list(words), n=1, cutoff=0.6)
+def nearest(word: object, words: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Return the one of `words` that `word` is most likely a typo of, if any is as near as `cutoff`, of 1."""
+    matches = get_close_matches(str(word)[:100].lower(), list(words), n=1, cutoff=cutoff)
     return matches[0] if matches else None

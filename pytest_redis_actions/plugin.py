@@ -128,9 +128,7 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="session")
-def redis_actions_server(
-    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
-) -> Iterator[SessionServer]:
+def redis_actions_server(pytestconfig: pytest.Config) -> Iterator[SessionServer]:
     """The port that the fixture `redis_actions` answers on, open as long as the session.
 
     It has `.url`, `.ca_file` and `.auth`, for applications that are configured once. Between two tests it answers 503.

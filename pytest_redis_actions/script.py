@@ -9,6 +9,7 @@ moment at any poll or instant, in any order, and always gives the same answer.
 
 from __future__ import annotations
 
+import json
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -30,6 +31,7 @@ __all__ = [
     "default_script",
     "failed",
     "gone",
+    "is_json",
     "kind_of",
     "pending",
     "queued",
@@ -90,7 +92,40 @@ def _step(
             fix="seconds is a number above 0, at most 1e9",
             value=seconds,
         )
+    for name, value in fields.items():
+        _check_field(status, name, value)
     return Step(status, polls, seconds, _checked_progress(status, progress), tuple(fields.items()))
+
+
+def _check_field(status: str, name: str, value: object) -> None:
+    meant = next((word for word in ("polls", "seconds", "progress") if _is_typo(name, word)), None)
+    if meant is not None:
+        raise ScriptError(
+            f"{status}({name}={shown(value, 30)}) is no length and no progress",
+            fix=f"write {meant}={shown(value, 30)}",
+            value=name,
+        )
+    if not is_json(value):
+        raise ScriptError(
+            f"{status}({name}={shown(value, 30)}) is no JSON",
+            fix="a field is what json.dumps can write: a text, a number, a list, a dict with text keys",
+            value=value,
+        )
+
+
+def _is_typo(name: str, word: str) -> bool:
+    return name != word and (
+        (word.startswith(name) and len(name) > 3) or nearest(name, [word], cutoff=0.85) is not None
+    )
+
+
+def is_json(value: object) -> bool:
+    """Tell whether a value can stand in a body."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _is_number(value: object) -> bool:

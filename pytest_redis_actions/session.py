@@ -110,19 +110,17 @@ class SessionServer:
 
     def maker_for(self, node: pytest.Item, release: str) -> Iterator[Callable[..., RedisActions]]:
         """Yield the function that makes further stubs; close and check them afterwards, the last one first."""
-        stubs: list[RedisActions] = []
         base = {name: value for name, value in _given(node).items() if name in _SETTINGS}
 
         def make_redis_actions(**given: object) -> RedisActions:
             options = Options.of({**base, "release": release, **given})
-            stubs.append(RedisActions(options, self._own_server(options, opened), forgotten=self._forgotten))
-            node.stash.setdefault(_STUBS, []).append(stubs[-1])
-            return stubs[-1]
+            stub = RedisActions(options, self._own_server(options, opened), forgotten=self._forgotten)
+            node.stash.setdefault(_STUBS, []).append(stub)
+            opened.callback(self._finish, node, stub)
+            return stub
 
         with ExitStack() as opened:
             yield make_redis_actions
-            for stub in reversed(stubs):
-                self._finish(node, stub)
 
     def _play(self, node: pytest.Item, options: Options, server: StubServer) -> Iterator[RedisActions]:
         stub = RedisActions(options, server, forgotten=self._forgotten)

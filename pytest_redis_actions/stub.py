@@ -15,7 +15,7 @@ from .journal import Exchange, Journal
 from .lifecycle import GONE, OTHER, STATE_MACHINE, TASK
 from .model import Place
 from .options import Options
-from .script import Step
+from .script import Step, is_json
 from .timeline import exchange_lines
 
 if TYPE_CHECKING:
@@ -205,6 +205,7 @@ class RedisActions:
             UsageError: a uid that is in use, a name or node_uid that is no text.
         """
         _check_text("name", name)
+        _check_fields(fields)
         node_uid = None if node_uid is None else _check_text("node_uid", node_uid)
         listed = "remove_node" if name == "remove" and node_uid else name
         place = (
@@ -254,6 +255,7 @@ class RedisActions:
             additional_info: what stands in the body's additional_info.
         """
         _check_text("name", name)
+        _check_fields(additional_info)
         fields = tuple(additional_info.items())
         uid = self._endpoint.add(OTHER, name, script=script, uid=uid, fields=fields)
         return Action(self._endpoint, uid, name)
@@ -384,6 +386,20 @@ def _check_text(what: str, value: object) -> str:
     if isinstance(value, str) and value:
         return value
     raise UsageError(f"{what}={shown(value, 40)} is no text", fix=f'write {what}="…", as the API does', value=value)
+
+
+def _check_fields(fields: Mapping[str, object]) -> None:
+    for name, value in fields.items():
+        several = value if isinstance(value, (list, tuple)) else [value]
+        if any(isinstance(each, Step) for each in several):
+            text = f"{name}={shown(value, 40)} holds steps, and is no script"
+            raise UsageError(text, fix="write script=[…]", value=value)
+        if not is_json(value):
+            raise UsageError(
+                f"{name}={shown(value, 40)} is no JSON",
+                fix="a field is what json.dumps can write: a text, a number, a list, a dict with text keys",
+                value=value,
+            )
 
 
 def _check_time(value: int | None) -> int | None:

@@ -82,6 +82,16 @@ def test_time_cannot_go_backwards() -> None:
     assert clock.seconds == 3
 
 
+def test_no_clock_goes_beyond_the_year_9999() -> None:
+    clock = VirtualClock(253_402_300_000)
+    clock.advance(799)
+
+    for step in (clock.advance, clock.sleep):
+        with pytest.raises(UsageError, match="beyond the year 9999"):
+            step(1)
+    assert clock.seconds == 799
+
+
 def test_more_than_a_clock_can_count_is_refused() -> None:
     with pytest.raises(UsageError, match="is too long"):
         VirtualClock().advance(1e10)

@@ -39,6 +39,9 @@ WRONG_CALLS = (
     ("redis_actions.add_action('x', node_uid=2)", "node_uid=2 is no text"),
     ("redis_actions.add_action('x', creation_time='now')", "creation_time='now' is no instant"),
     ("redis_actions.add_action('x', uid='a/b')", "uid 'a/b' is no uid"),
+    ("redis_actions.add_action('x', steps=[running()])", "steps=[[]running()] holds steps, and is no script"),
+    ("redis_actions.add_action('x', detail={1, 2})", "detail={1, 2} is no JSON"),
+    ("redis_actions.add_other('export', detail=object)", "detail=* is no JSON"),
     ("redis_actions.add_state_machine('x', object_name=None)", "object_name=None is no text"),
     ("redis_actions.clock.advance(-1)", "advance(-1): time can't go backwards"),
     ("redis_actions.auth_for('root')", "unknown role 'root'"),
@@ -186,6 +189,21 @@ class TestStrictTeardown:
 
         result.assert_outcomes(passed=2, errors=2)
         result.stdout.fnmatch_lines(["E *RuntimeError: of the handler", "E *NoHandlerError*"])
+
+    def test_every_stub_is_closed_although_one_of_them_fails_its_test(self, suite: pytest.Pytester) -> None:
+        text = """
+            seen = []
+            def test_it(make_redis_actions):
+                for _ in range(3):
+                    seen.append(make_redis_actions())
+                    get(seen[-1], "/v1/action")
+            def test_later():
+                for stub in seen:
+                    with pytest.raises(requests.ConnectionError):
+                        get(stub, "/v1/actions")
+            """
+
+        run(suite, text).assert_outcomes(passed=2, errors=1)
 
     def test_further_stubs_are_strict_too(self, suite: pytest.Pytester) -> None:
         result = run(suite, "def test_it(make_redis_actions):\n    get(make_redis_actions(), '/v1/action')")

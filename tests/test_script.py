@@ -109,6 +109,28 @@ class TestLengths:
         )
 
 
+class TestFields:
+    def test_further_fields_are_kept(self) -> None:
+        assert active(state="config_security", pending_ops={}).fields == (
+            ("state", "config_security"),
+            ("pending_ops", {}),
+        )
+
+    @pytest.mark.parametrize(
+        ("name", "meant"), [("poll", "polls"), ("second", "seconds"), ("prog", "progress"), ("progres", "progress")]
+    )
+    def test_a_misspelt_length_is_no_field(self, name: str, meant: str) -> None:
+        with pytest.raises(ScriptError) as caught:
+            running(**{name: 3})
+
+        assert text(caught) == (f"running({name}=3) is no length and no progress", f"write {meant}=3")
+
+    @pytest.mark.parametrize("value", [object(), {1, 2}, b"x", math.nan, {"x": object()}, {(1, 2): 3}])
+    def test_a_field_is_json(self, value: object) -> None:
+        with pytest.raises(ScriptError, match="is no JSON"):
+            failed(detail=value)
+
+
 class TestProgress:
     def test_the_defaults(self) -> None:
         assert progress(of(queued(), starting(), running(), completed()), 4) == [0, 0, 50, 100]
