@@ -6,23 +6,33 @@ journal before the reply leaves, so that whoever has the reply finds it there.
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from email.utils import formatdate, parsedate_to_datetime
+from dataclasses import dataclass
+from email.utils import formatdate
 from functools import partial
-from typing import Any
-from urllib.parse import parse_qs
 
 from . import wire
-from .access import ANYBODY, DEFAULT_TTL, LONGEST_TTL, SHORTEST_TTL, Access, may
+from .access import ANYBODY, Access, may
 from .clock import Clock
 from .errors import UsageError, shown
 from .journal import Exchange, Journal, safe_headers, safe_target
 from .lifecycle import OTHER, STATE_MACHINE, TASK
+from .messages import (
+    Answer,
+    Refused,
+    Reply,
+    Request,
+    document_of,
+    is_true,
+    parsed_query,
+    refusal,
+    retry_after_of,
+    split_target,
+    ttl_of,
+)
 from .model import Operation, Place, State
 from .records import Records
 from .releases import has
@@ -33,47 +43,12 @@ __all__ = ["CLUSTER_ACTIONS", "NODE_ACTIONS", "Endpoint", "Planned", "Reply", "R
 
 __tracebackhide__ = True
 
-LARGEST_JSON = 1 << 20  # bytes: E-ASSUMED-17
 _LISTED_NODE_NAME = {"remove": "remove_node"}  # E-C11
 NODE_ACTIONS = ("remove", "maintenance_on", "maintenance_off", "enslave_node")  # E-NODE-10
 CLUSTER_ACTIONS = ("change_master",)  # E-NODE-3
 _BDB_UID = re.compile("[1-9][0-9]{0,8}")
 _V1_KINDS = (TASK, STATE_MACHINE)
 _ALL_KINDS = (TASK, STATE_MACHINE, OTHER)
-
-
-@dataclass(frozen=True)
-class Request:
-    """One HTTP request.
-
-    Attributes:
-        method: "GET".
-        target: as in the request line, path and query, percent-encoding untouched.
-        headers: lower-case names; of repeated ones the last.
-        body: as received.
-        connection: the number of the TCP connection, from 1; 0 without a socket.
-    """
-
-    method: str
-    target: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    connection: int = 0
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One HTTP reply.
-
-    Attributes:
-        code: the status code.
-        headers: pairs; Content-Length and Connection are left to the server.
-        body: the bytes; what HEAD must not send is left to the server too.
-    """
-
-    code: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
 
 
 @dataclass
@@ -88,18 +63,6 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class _Answer:
-    """What a request is answered with, before it is written down."""
-
-    code: int
-    document: object = None
-    aimed: tuple[str, ...] = ()
-    shown: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    headers: tuple[tuple[str, str], ...] = ()
-    left_over: str | None = None
-
-
-@dataclass(frozen=True)
 class _Call:
     """One request that met a route, at one instant."""
 
@@ -108,16 +71,6 @@ class _Call:
     query: Mapping[str, list[str]]
     now: float
     count: bool
-
-
-class _Refused(Exception):
-    def __init__(self, answer: _Answer) -> None:
-        super().__init__(answer)
-        self.answer = answer
-
-
-def _error(code: int, error_code: str, description: str, *headers: tuple[str, str]) -> _Answer:
-    return _Answer(code, wire.error(error_code, description), headers=headers)
 
 
 class Endpoint:
@@ -221,7 +174,7 @@ class Endpoint:
 
     def handle(self, request: Request) -> Reply:
         """Answer a request; it is in the journal when this returns."""
-        path, query = _split_target(request.target)
+        path, query = split_target(request.target)
         with self._lock:
             now = self.clock.seconds
             match = find(path)
@@ -233,9 +186,9 @@ class Endpoint:
 
     def note(self, request: Request, reply: Reply) -> None:
         """Write down what a handler of the test's own has answered in place of the API. It counts as no poll."""
-        match = find(_split_target(request.target)[0])
+        match = find(split_target(request.target)[0])
         with self._lock:
-            answer = _Answer(reply.code, headers=reply.headers)
+            answer = Answer(reply.code, headers=reply.headers)
             self._note(request, match, self.clock.seconds, answer, b"", by_handler=True)
 
     def sent(self, connection: int) -> None:
@@ -248,7 +201,7 @@ class Endpoint:
         request: Request,
         match: Match | None,
         now: float,
-        answer: _Answer,
+        answer: Answer,
         body: bytes,
         *,
         by_handler: bool = False,
@@ -273,7 +226,7 @@ class Endpoint:
                 body=body,
                 connection=request.connection,
                 left_over=answer.left_over,
-                retry_after=_retry_after(answer.headers, self._unix(now)),
+                retry_after=retry_after_of(answer.headers, self._unix(now)),
                 overlaps=overlaps,
                 by_handler=by_handler,
             )
@@ -284,10 +237,10 @@ class Endpoint:
     def refuse(self, code: int, error_code: str, description: str) -> Reply:
         """Return the reply to bytes that are no request of the API. It is not in the journal."""
         return Reply(
-            code, self._headers(_Answer(code, ""), self.clock.seconds), wire.encode(wire.error(error_code, description))
+            code, self._headers(Answer(code, ""), self.clock.seconds), wire.encode(wire.error(error_code, description))
         )
 
-    def _headers(self, answer: _Answer, now: float) -> tuple[tuple[str, str], ...]:
+    def _headers(self, answer: Answer, now: float) -> tuple[tuple[str, str], ...]:
         content = () if answer.document is None else (("Content-Type", wire.CONTENT_TYPE),)
         return (
             ("Date", formatdate(self._unix(now), usegmt=True)),
@@ -296,7 +249,7 @@ class Endpoint:
             *answer.headers,
         )
 
-    def _answer(self, request: Request, path: str, query: str, match: Match | None, now: float) -> _Answer:
+    def _answer(self, request: Request, path: str, query: str, match: Match | None, now: float) -> Answer:
         try:
             planned = self._planned_for(request.method, path)
             if planned is None or (match is not None and request.method in match.route.methods):
@@ -304,17 +257,17 @@ class Endpoint:
             else:
                 route, values = _outside(path, request.method, planned.kind), {}
             if request.method == "OPTIONS":
-                return _Answer(200, headers=(("Allow", route.allow),))
+                return Answer(200, headers=(("Allow", route.allow),))
             handling = route.methods.get("GET" if request.method == "HEAD" else request.method)
             if handling is None:
                 return self._no_method(request, path, route)
             self._check_role(request, handling, now)
-            call = _Call(request, values, _parsed(query), now, count=request.method != "HEAD")  # E-ASSUMED-18
+            call = _Call(request, values, parsed_query(query), now, count=request.method != "HEAD")  # E-ASSUMED-18
             if isinstance(handling, Start):
                 return self._start(call, handling, planned)
-            answer: Callable[[_Call], _Answer] = getattr(self, f"_{handling.answer}")
+            answer: Callable[[_Call], Answer] = getattr(self, f"_{handling.answer}")
             return answer(call)
-        except _Refused as refused:
+        except Refused as refused:
             return refused.answer
 
     def _planned_for(self, method: str, path: str) -> Planned | None:
@@ -329,22 +282,22 @@ class Endpoint:
     ) -> tuple[Route, Mapping[str, str]]:
         if match is None:
             self._note_unrouted(request, difference(path))
-            raise _Refused(_error(404, "not_found", f"{safe_target(path)} is no path of this API"))
+            raise Refused(refusal(404, "not_found", f"{safe_target(path)} is no path of this API"))
         if planned is None and not match.route.is_in(self.release):
             text = f"release {self.release} has no {match.route.template}"
-            raise _Refused(_error(404, "not_found", text))  # E-ROUTE-13, E-ASSUMED-7
+            raise Refused(refusal(404, "not_found", text))  # E-ROUTE-13, E-ASSUMED-7
         return match.route, match.values
 
     def _note_unrouted(self, request: Request, why: str) -> None:
         self.unrouted.append(f"  {request.method[:20]} {safe_target(request.target)}  ({why})")
 
-    def _no_method(self, request: Request, path: str, route: Route) -> _Answer:
+    def _no_method(self, request: Request, path: str, route: Route) -> Answer:
         if route.whole:
             text = f"{request.method[:20]} is not allowed on {route.template}"
-            return _error(405, "method_not_allowed", text, ("Allow", route.allow))  # E-C13, E-ASSUMED-6
+            return refusal(405, "method_not_allowed", text, ("Allow", route.allow))  # E-C13, E-ASSUMED-6
         played = " and ".join(route.methods)
         self._note_unrouted(request, f"{route.template} is played for {played} only")
-        return _error(404, "not_found", f"{request.method[:20]} {safe_target(path)} is not played by this stub")
+        return refusal(404, "not_found", f"{request.method[:20]} {safe_target(path)} is not played by this stub")
 
     def _check_role(self, request: Request, handling: Read | Start, now: float) -> None:
         if handling.permission is None:
@@ -352,9 +305,9 @@ class Endpoint:
         role = self.access.role_of(request.headers.get("authorization"), now)
         if role is None:  # E-ASSUMED-4
             text = "credentials are missing or incorrect"
-            raise _Refused(_error(401, "unauthorized", text, ("WWW-Authenticate", 'Basic realm="Redis Enterprise"')))
+            raise Refused(refusal(401, "unauthorized", text, ("WWW-Authenticate", 'Basic realm="Redis Enterprise"')))
         if self.access.required and not may(role, handling.permission, self.release):  # E-ASSUMED-5
-            raise _Refused(_error(403, "forbidden", f"role {role} lacks the permission {handling.permission}"))
+            raise Refused(refusal(403, "forbidden", f"role {role} lacks the permission {handling.permission}"))
 
     # Reading
 
@@ -368,45 +321,45 @@ class Endpoint:
     def _v1(self, state: State) -> wire.Body:
         return wire.v1(state, epoch=self.clock.epoch, release=self.release, profile=self.profile)
 
-    def _v1_list(self, call: _Call) -> _Answer:
+    def _v1_list(self, call: _Call) -> Answer:
         return self._v1_rows(self._see_all(call, self._records, _V1_KINDS), wrapped=True)
 
-    def _v1_rows(self, states: list[State], *, wrapped: bool) -> _Answer:
+    def _v1_rows(self, states: list[State], *, wrapped: bool) -> Answer:
         rows = {state.operation.uid: self._v1(state) for state in states}
         kinds = [state.operation.kind for state in states]
         document = wire.v1_envelope(zip(kinds, rows.values(), strict=True)) if wrapped else list(rows.values())
-        return _Answer(200, document, shown=rows)
+        return Answer(200, document, shown=rows)
 
-    def _v1_one(self, call: _Call) -> _Answer:
+    def _v1_one(self, call: _Call) -> Answer:
         return self._one(call, call.values["uid"], _V1_KINDS, self._v1)
 
-    def _v1_database(self, call: _Call) -> _Answer:
+    def _v1_database(self, call: _Call) -> Answer:
         bdb_uid = call.values["bdb_uid"]
         if not self._is_database(bdb_uid, call.now):
-            return _error(404, "db_not_found", "bdb not found")  # E-ROUTE-3, E-ASSUMED-12
+            return refusal(404, "db_not_found", "bdb not found")  # E-ROUTE-3, E-ASSUMED-12
         states = self._see_all(call, self._records.of_database(bdb_uid), (STATE_MACHINE,))
         return self._v1_rows(states, wrapped=self._bdb_envelope == "wrapper")
 
-    def _v2_list(self, call: _Call) -> _Answer:
+    def _v2_list(self, call: _Call) -> Answer:
         rows = {state.operation.uid: wire.v2(state) for state in self._see_all(call, self._records, _ALL_KINDS)}
-        return _Answer(200, list(rows.values()), shown=rows)
+        return Answer(200, list(rows.values()), shown=rows)
 
-    def _v2_one(self, call: _Call) -> _Answer:
+    def _v2_one(self, call: _Call) -> Answer:
         return self._one(call, call.values["uid"], _ALL_KINDS, wire.v2)
 
-    def _one(self, call: _Call, uid: str, kinds: tuple[str, ...], render: Callable[[State], wire.Body]) -> _Answer:
+    def _one(self, call: _Call, uid: str, kinds: tuple[str, ...], render: Callable[[State], wire.Body]) -> Answer:
         state = None
         if uid in self._records and self._records.operation(uid).kind in kinds:
             state = self._see(call, uid)
         if state is None:
-            return _Answer(
+            return Answer(
                 404,
                 wire.error("action_not_found", f"Action {uid[:100]} does not exist"),  # E-ERR-1
                 aimed=(uid,),
                 left_over=None if uid in self._records else self._forgotten.get(uid),
             )
         body = render(state)
-        return _Answer(200, body, aimed=(uid,), shown={uid: body})
+        return Answer(200, body, aimed=(uid,), shown={uid: body})
 
     def _is_database(self, bdb_uid: str, now: float) -> bool:
         named = tuple(self._records.of_database(bdb_uid))
@@ -419,32 +372,32 @@ class Endpoint:
 
     # Node and cluster actions
 
-    def _cluster_list(self, call: _Call) -> _Answer:
+    def _cluster_list(self, call: _Call) -> Answer:
         return self._places(call, self._records.places(None))
 
-    def _nodes_list(self, call: _Call) -> _Answer:  # E-ASSUMED-11
+    def _nodes_list(self, call: _Call) -> Answer:  # E-ASSUMED-11
         return self._places(call, self._records.places(None, all_nodes=True))
 
-    def _node_list(self, call: _Call) -> _Answer:
+    def _node_list(self, call: _Call) -> Answer:
         return self._places(call, self._records.places(call.values["node_uid"]))
 
-    def _places(self, call: _Call, uids: Iterable[str]) -> _Answer:
+    def _places(self, call: _Call, uids: Iterable[str]) -> Answer:
         rows = {state.operation.uid: wire.listed(state) for state in self._see_all(call, list(uids), (TASK,))}
-        return _Answer(200, {"actions": list(rows.values())}, shown=rows)
+        return Answer(200, {"actions": list(rows.values())}, shown=rows)
 
-    def _place_one(self, call: _Call) -> _Answer:
+    def _place_one(self, call: _Call) -> Answer:
         uid = self._records.at_place(_place(call))
         state = self._see(call, uid) if uid else None
         if uid is None or state is None:
             return self._no_place(call)
         body = wire.place(state)
-        return _Answer(200, body, aimed=(uid,), shown={uid: body})
+        return Answer(200, body, aimed=(uid,), shown={uid: body})
 
-    def _no_place(self, call: _Call) -> _Answer:
+    def _no_place(self, call: _Call) -> Answer:
         text = "not currently running and no available status of last run"  # E-ROUTE-1
-        return _error(404, "action_not_found", f"{call.values['action'][:100]}: {text}")
+        return refusal(404, "action_not_found", f"{call.values['action'][:100]}: {text}")
 
-    def _place_cancel(self, call: _Call) -> _Answer:
+    def _place_cancel(self, call: _Call) -> Answer:
         place = _place(call)
         uid = self._records.at_place(place)
         if uid is None or self._records.peek(uid, call.now) is None:
@@ -453,18 +406,18 @@ class Endpoint:
             if place.node_uid is None:
                 return self._no_place(call)  # E-NODE-4: "unknown/not running"
             self._records.remove(uid)  # E-NODE-9: "or remove the status of a previously executed … action"
-        return _Answer(200, aimed=(uid,))
+        return Answer(200, aimed=(uid,))
 
     # Starting
 
-    def _start(self, call: _Call, start: Start, planned: Planned | None) -> _Answer:
-        document = {} if start.shape == "module" else _document(call.request)
+    def _start(self, call: _Call, start: Start, planned: Planned | None) -> Answer:
+        document = {} if start.shape == "module" else document_of(call.request)
         place = _place(call) if "action" in call.values else None
         if place is not None:
             self._check_place(place, planned, call)
         bdb_uid = self._database_of(call, start)
-        if start.dry_run and (_truthy(call.query.get("dry_run")) or document.get("dry_run") is True):
-            return _Answer(200, None if start.shape == "description" else [])  # E-START-9, E-START-14
+        if start.dry_run and (is_true(call.query.get("dry_run")) or document.get("dry_run") is True):
+            return Answer(200, None if start.shape == "description" else [])  # E-START-9, E-START-14
         operation = Operation(
             uid=planned.uid if planned else str(uuid.uuid4()),
             kind=start.kind,
@@ -482,16 +435,16 @@ class Endpoint:
             self._planned.remove(planned)
         code = 202 if start.shape == "module" and self.profile == "wire" else 200  # E-C9
         reply = self._started(start, operation, document)
-        return _Answer(code, reply, aimed=(operation.uid,))
+        return Answer(code, reply, aimed=(operation.uid,))
 
     def _database_of(self, call: _Call, start: Start) -> str | None:
         if "bdb_uid" in call.values:
             bdb_uid = call.values["bdb_uid"]
             if not _BDB_UID.fullmatch(bdb_uid) or self._is_deleted(bdb_uid, call.now):
-                raise _Refused(_error(404, "db_not_found", f"bdb {bdb_uid[:100]} does not exist"))
+                raise Refused(refusal(404, "db_not_found", f"bdb {bdb_uid[:100]} does not exist"))
             return bdb_uid
         if start.name == "SMCreateBDB":
-            wanted = _document(call.request).get("uid")
+            wanted = document_of(call.request).get("uid")
             return str(wanted) if type(wanted) is int and 0 < wanted < 10**9 else str(self._records.next_database())
         return "1" if start.kind == STATE_MACHINE else None  # E-ASSUMED-23
 
@@ -499,10 +452,10 @@ class Endpoint:
         known = CLUSTER_ACTIONS if place.node_uid is None else NODE_ACTIONS
         if planned is None and place.action not in known:  # E-ASSUMED-22
             text = f"no such action: {place.action[:100]}; known are {', '.join(known)}"
-            raise _Refused(_error(400 if place.node_uid is None else 404, "invalid_action", text))
+            raise Refused(refusal(400 if place.node_uid is None else 404, "invalid_action", text))
         earlier = self._records.at_place(place)
         if earlier is not None and self._records.is_running(earlier, call.now):  # E-LIFE-10, E-ASSUMED-8
-            raise _Refused(_error(409, "action_already_running", f"{place.action[:100]} is already running"))
+            raise Refused(refusal(409, "action_already_running", f"{place.action[:100]} is already running"))
 
     def _started(self, start: Start, operation: Operation, document: Mapping[str, object]) -> wire.Body | None:
         shape = start.shape
@@ -520,26 +473,26 @@ class Endpoint:
 
     # Who one is
 
-    def _authorize(self, call: _Call) -> _Answer:
-        document = _document(call.request)
-        ttl = _ttl(document)
+    def _authorize(self, call: _Call) -> Answer:
+        document = document_of(call.request)
+        ttl = ttl_of(document)
         user, password = document.get("username"), document.get("password")
         role = None
         if isinstance(user, str) and isinstance(password, str):
             role = self.access.role_of_user(user, password)
         if role is None:
-            return _error(401, "unauthorized", "username or password is missing or incorrect")
+            return refusal(401, "unauthorized", "username or password is missing or incorrect")
         return self._token(role, ttl, call.now)
 
-    def _refresh(self, call: _Call) -> _Answer:
+    def _refresh(self, call: _Call) -> Answer:
         header = call.request.headers.get("authorization", "")
         role = self.access.role_of(header, call.now) if header.lower().startswith("jwt ") else None
         if role is None:
-            return _error(401, "unauthorized", "the token is missing, unknown or has expired")
-        return self._token(role, _ttl(_document(call.request)), call.now)
+            return refusal(401, "unauthorized", "the token is missing, unknown or has expired")
+        return self._token(role, ttl_of(document_of(call.request)), call.now)
 
-    def _token(self, role: str, ttl: int, now: float) -> _Answer:
-        return _Answer(200, {"access_token": self.access.token(role, ttl=ttl, now=now, epoch=self.clock.epoch)})
+    def _token(self, role: str, ttl: int, now: float) -> Answer:
+        return Answer(200, {"access_token": self.access.token(role, ttl=ttl, now=now, epoch=self.clock.epoch)})
 
     # Small things
 
@@ -548,20 +501,6 @@ class Endpoint:
 
     def _unix(self, now: float) -> int:
         return int(self.clock.epoch + now)
-
-
-def _retry_after(headers: Iterable[tuple[str, str]], now: int) -> float | None:
-    """Return the seconds that a reply tells the client to wait: a number, or until a date on the stub's clock."""
-    for name, value in headers:
-        if name.lower() == "retry-after":
-            text = value.strip()
-            if text.isascii() and text.isdigit() and len(text) < 16:
-                return float(text)
-            try:
-                return max(0.0, parsedate_to_datetime(text).timestamp() - now)
-            except (TypeError, ValueError, OverflowError):
-                return None
-    return None
 
 
 def _outside(path: str, method: str, kind: str) -> Route:
@@ -589,51 +528,3 @@ def _checked_uid(uid: object) -> str:
     if isinstance(uid, str) and uid and "/" not in uid:
         return uid
     raise UsageError(f"uid {shown(uid, 40)} is no uid", fix="give a text without a slash, such as a UUID", value=uid)
-
-
-def _split_target(target: str) -> tuple[str, str]:
-    """Return path and query of a request target; of an absolute one only what follows the host."""
-    if not target.startswith("/") and "://" in target:
-        target = "/" + target.split("://", 1)[1].partition("/")[2]
-    path, _, query = target.partition("?")
-    return path, query
-
-
-def _parsed(query: str) -> Mapping[str, list[str]]:
-    try:
-        return parse_qs(query, keep_blank_values=True, max_num_fields=100) if query else {}
-    except ValueError:
-        raise _Refused(_error(400, "invalid_query", "the query has too many fields")) from None
-
-
-def _truthy(values: list[str] | None) -> bool:
-    return bool(values) and values[-1].lower() in ("true", "1", "yes", "")  # type: ignore[index]  # not None here
-
-
-def _ttl(document: Mapping[str, object]) -> int:
-    ttl: Any = document.get("ttl", DEFAULT_TTL)
-    # 300.0 is a whole number in JSON.
-    if type(ttl) in (int, float) and SHORTEST_TTL <= ttl <= LONGEST_TTL and ttl == int(ttl):
-        return int(ttl)
-    text = f"ttl must be a whole number of seconds, {SHORTEST_TTL} to {LONGEST_TTL}"
-    raise _Refused(_error(400, "invalid_ttl", text))
-
-
-def _document(request: Request) -> Mapping[str, object]:
-    """Return the JSON object that a request carries; an empty one for none. Source: E-ASSUMED-17."""
-    if not request.body.strip():
-        return {}
-    if len(request.body) > LARGEST_JSON:
-        text = f"the body has {len(request.body)} bytes; at most {LARGEST_JSON} are read as JSON"
-        raise _Refused(_error(413, "body_too_large", text))
-    try:
-        document = json.loads(request.body.decode("utf-8"), parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        raise _Refused(_error(400, "invalid_json", "the body is no JSON")) from None
-    if not isinstance(document, dict):
-        raise _Refused(_error(400, "invalid_json", f"the body is no JSON object but {type(document).__name__}"))
-    return document
-
-
-def _no_constant(word: str) -> object:
-    raise ValueError(word)

@@ -1,0 +1,147 @@
+"""What a request says and what a reply is made of: targets, queries, bodies, and refusals. No socket, no state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import parse_qs
+
+from . import wire
+from .access import DEFAULT_TTL, LONGEST_TTL, SHORTEST_TTL
+
+__all__ = [
+    "Answer",
+    "Refused",
+    "Reply",
+    "Request",
+    "document_of",
+    "is_true",
+    "parsed_query",
+    "refusal",
+    "retry_after_of",
+    "split_target",
+    "ttl_of",
+]
+
+LARGEST_JSON = 1 << 20  # bytes: E-ASSUMED-17
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request.
+
+    Attributes:
+        method: "GET".
+        target: as in the request line, path and query, percent-encoding untouched.
+        headers: lower-case names; of repeated ones the last.
+        body: as received.
+        connection: the number of the TCP connection, from 1; 0 without a socket.
+    """
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    connection: int = 0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One HTTP reply.
+
+    Attributes:
+        code: the status code.
+        headers: pairs; Content-Length and Connection are left to the server.
+        body: the bytes; what HEAD must not send is left to the server too.
+    """
+
+    code: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a request is answered with, before it is written down."""
+
+    code: int
+    document: object = None
+    aimed: tuple[str, ...] = ()
+    shown: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    headers: tuple[tuple[str, str], ...] = ()
+    left_over: str | None = None
+
+
+class Refused(Exception):
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer)
+        self.answer = answer
+
+
+def refusal(code: int, error_code: str, description: str, *headers: tuple[str, str]) -> Answer:
+    return Answer(code, wire.error(error_code, description), headers=headers)
+
+
+def split_target(target: str) -> tuple[str, str]:
+    """Return path and query of a request target; of an absolute one only what follows the host."""
+    if not target.startswith("/") and "://" in target:
+        target = "/" + target.split("://", 1)[1].partition("/")[2]
+    path, _, query = target.partition("?")
+    return path, query
+
+
+def parsed_query(query: str) -> Mapping[str, list[str]]:
+    try:
+        return parse_qs(query, keep_blank_values=True, max_num_fields=100) if query else {}
+    except ValueError:
+        raise Refused(refusal(400, "invalid_query", "the query has too many fields")) from None
+
+
+def is_true(values: list[str] | None) -> bool:
+    return bool(values) and values[-1].lower() in ("true", "1", "yes", "")  # type: ignore[index]  # not None here
+
+
+def ttl_of(document: Mapping[str, object]) -> int:
+    ttl: Any = document.get("ttl", DEFAULT_TTL)
+    # 300.0 is a whole number in JSON.
+    if type(ttl) in (int, float) and SHORTEST_TTL <= ttl <= LONGEST_TTL and ttl == int(ttl):
+        return int(ttl)
+    text = f"ttl must be a whole number of seconds, {SHORTEST_TTL} to {LONGEST_TTL}"
+    raise Refused(refusal(400, "invalid_ttl", text))
+
+
+def document_of(request: Request) -> Mapping[str, object]:
+    """Return the JSON object that a request carries; an empty one for none. Source: E-ASSUMED-17."""
+    if not request.body.strip():
+        return {}
+    if len(request.body) > LARGEST_JSON:
+        text = f"the body has {len(request.body)} bytes; at most {LARGEST_JSON} are read as JSON"
+        raise Refused(refusal(413, "body_too_large", text))
+    try:
+        document = json.loads(request.body.decode("utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise Refused(refusal(400, "invalid_json", "the body is no JSON")) from None
+    if not isinstance(document, dict):
+        raise Refused(refusal(400, "invalid_json", f"the body is no JSON object but {type(document).__name__}"))
+    return document
+
+
+def _no_constant(word: str) -> object:
+    raise ValueError(word)
+
+
+def retry_after_of(headers: Iterable[tuple[str, str]], now: int) -> float | None:
+    """Return the seconds that a reply tells the client to wait: a number, or until a date on the stub's clock."""
+    for name, value in headers:
+        if name.lower() == "retry-after":
+            text = value.strip()
+            if text.isascii() and text.isdigit() and len(text) < 16:
+                return float(text)
+            try:
+                return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+            except (TypeError, ValueError, OverflowError):
+                return None
+    return None
