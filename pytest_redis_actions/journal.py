@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,17 @@ class Exchange:
         """Return the statuses that the reply showed: of one operation, or of all."""
         return tuple(body.get("status") for key, body in self.shown.items() if uid in (None, key))
 
+    @property
+    def error_code(self) -> str:
+        """The error's short name, such as "action_not_found"; "" for a reply that is no error of the API."""
+        if self.code < 400 or len(self.body) > 10_000:
+            return ""
+        try:
+            document = json.loads(self.body)
+        except ValueError:
+            return ""
+        return str(document.get("error_code", "")) if isinstance(document, dict) else ""
+
     def __repr__(self) -> str:
         return f"<{self}>"
 
@@ -82,6 +94,8 @@ class Exchange:
             line += "  " + " ".join(word[:40] for word in words if word)
         elif self.shown:
             line += f"  {len(self.shown)} operations"
+        elif self.error_code:
+            line += f"  {self.error_code[:40]}"
         return f"{line}  (left over from {self.left_over})" if self.left_over else line
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .session import SessionServer
     from .stub import RedisActions
 
+__tracebackhide__ = True  # of a fixture that fails the message is wanted, not its source
+
 _MARKER = (
     "redis_actions(*, release, profile, tls, host, port, auth, strict, clock, rate, epoch, bdb_envelope): "
     "options of the redis_actions fixture, see its documentation."

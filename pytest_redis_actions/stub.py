@@ -312,7 +312,8 @@ class RedisActions:
         return "\n".join(self._report_lines())
 
     def _report_lines(self) -> Iterator[str]:
-        yield f"Redis Enterprise {self.release} at {self.url}, {self.clock.seconds:g} s, {len(self.journal)} requests"
+        count = f"{len(self.journal)} request{'' if len(self.journal) == 1 else 's'}"
+        yield f"Redis Enterprise {self.release} at {self.url}, clock at {self.clock.seconds:g} s, {count}"
         asked = [uid for uid in self._endpoint.uids if self.journal.of(uid)]
         for uid in asked[:_REPORTED]:
             yield from self._operation_lines(uid)
@@ -334,6 +335,8 @@ class RedisActions:
         if seen:
             yield f"  |{timeline.bar(seen, self.clock.seconds)}|"
         yield from exchange_lines(exchanges, uid)
+        if operation and operation.script.unit == "seconds" and self.clock.seconds == 0 and len(exchanges) > 1:
+            yield "  its script counts in seconds, and the clock has not moved: see redis_actions.clock"
 
     def coverage(self) -> Coverage:
         """Return which statuses and steps clients have seen."""

@@ -42,6 +42,8 @@ def test_exchanges_are_numbered_from_1_and_kept_in_order() -> None:
 def test_an_exchange_is_told_in_one_line() -> None:
     assert str(exchange(2)) == "#2 10.0s GET /v1/actions/a -> 200  running 40"
     assert str(exchange(2, shown={}, code=404)) == "#2 10.0s GET /v1/actions/a -> 404"
+    missing = b'{"description":"x","error_code":"action_not_found"}'
+    assert str(exchange(2, shown={}, code=404, body=missing)).endswith("-> 404  action_not_found")
     assert str(exchange(2, shown={"a": {}, "b": {}})).endswith("-> 200  2 operations")
     assert str(exchange(2, left_over="tests/test_x.py::test_y")).endswith("(left over from tests/test_x.py::test_y)")
 
@@ -77,6 +79,11 @@ def test_what_asked_for_an_operation_or_showed_it_is_found() -> None:
 )
 def test_queries(query: Mapping[str, Any], numbers: list[int]) -> None:
     assert [each.number for each in journal(4).where(**query)] == numbers
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b"3", b'{"error_code":"x"}' + b" " * 20_000])
+def test_a_reply_that_is_no_error_of_the_api_has_no_error_code(body: bytes) -> None:
+    assert exchange(1, code=502, body=body).error_code == ""
 
 
 def test_a_journal_of_any_length_is_printed_on_one_screen() -> None:

@@ -129,11 +129,12 @@ class TestStrictTeardown:
         result = run(suite, self.UNROUTED)
 
         result.assert_outcomes(passed=1, errors=1)
+        assert "Script what an operation goes through" not in result.stdout.str()  # of the fixture's own source
         result.stdout.fnmatch_lines(
             [
                 "E *UnroutedRequests: 1 request met no route of the actions API",
-                "E *GET /v1/action  (nearest /v1/actions: 'action' is not 'actions')",
-                "E *fix  register what the client needs on redis_actions.httpserver, or use",
+                "*GET /v1/action  (nearest /v1/actions: 'action' is not 'actions')",
+                "*fix  register what the client needs on redis_actions.httpserver, or use",
             ]
         )
 
@@ -512,6 +513,18 @@ REPORTED = {
 
 
 class TestTheReport:
+    def test_a_clock_that_stood_still_is_told(self, suite: pytest.Pytester) -> None:
+        text = """
+            def test_it(redis_actions):
+                redis_actions.add_action("migrate_shards", uid="159ca2f8", script=[running(seconds=10), completed()])
+                for _ in range(3):
+                    status = get(redis_actions, "/v1/actions/159ca2f8").json()["status"]
+                assert status == "completed"
+            """
+
+        told = "  its script counts in seconds, and the clock has not moved: see redis_actions.clock"
+        run(suite, text).stdout.fnmatch_lines([told])
+
     @pytest.mark.parametrize("name", REPORTED)
     def test_the_section_of_a_failing_test_is_as_kept(self, suite: pytest.Pytester, name: str) -> None:
         result = run(suite, REPORTED[name])
