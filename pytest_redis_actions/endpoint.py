@@ -126,6 +126,7 @@ class Endpoint:
         with self._lock:
             now = self.clock.seconds
             created = self._unix(now) if creation_time is None else creation_time
+            self._check_new(uid)
             self._records.add(Operation(uid, kind, name, checked, now, created, **more))  # type: ignore[arg-type]  # the stub passes Operation's own fields
         return uid
 
@@ -145,9 +146,19 @@ class Endpoint:
         checked = None if script is None else self._script(kind, script)
         with self._lock:
             planned = Planned(method, split(path), _checked_uid(uid) if uid else str(uuid.uuid4()), kind, checked)
-            self._records.check_new(planned.uid)
+            self._check_new(planned.uid)
             self._planned.append(planned)
         return planned.uid
+
+    def _check_new(self, uid: str) -> None:
+        self._records.check_new(uid)
+        for planned in self._planned:
+            if planned.uid == uid:
+                raise UsageError(
+                    f"uid {shown(uid, 40)} is in use",
+                    fix=f"what {planned.method} /{'/'.join(planned.template)} will start has it; leave uid out",
+                    value=uid,
+                )
 
     def cancel(self, uid: str) -> bool:
         """Cancel a task; False if it is too late. See Records.cancel."""

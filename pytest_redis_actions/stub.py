@@ -351,7 +351,7 @@ class RedisActions:
     def _seen(self, exchange: Exchange, uid: str) -> str:
         if uid in exchange.shown:
             return str(exchange.shown[uid].get("status", ""))
-        return GONE if exchange.code == 404 and exchange.method == "GET" and not exchange.by_handler else ""
+        return GONE if exchange.method == "GET" and exchange.error_code == "action_not_found" else ""
 
     def validate(self) -> None:
         """Fail if a body that the stub has sent departs from the contract.

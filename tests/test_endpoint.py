@@ -655,6 +655,15 @@ class TestAdding:
         assert str(caught.value).splitlines()[0] == "uid 'mine' is in use"
         assert cluster.endpoint.uids == ("mine",)
 
+    def test_a_uid_that_a_plan_waits_with_is_in_use_too(self, cluster: Cluster) -> None:
+        cluster.endpoint.plan(POST, "/v1/bdbs", None, "mine")
+
+        with pytest.raises(UsageError, match="uid 'mine' is in use"):
+            cluster.task(uid="mine")
+        with pytest.raises(UsageError, match="uid 'mine' is in use"):
+            cluster.endpoint.plan(POST, "/v1/bdbs", None, "mine")
+        assert json.loads(cluster.ask(POST, "/v1/bdbs").body)["action_uid"] == "mine"
+
     @pytest.mark.parametrize("uid", ["", "a/b", 3])
     def test_what_is_no_uid(self, cluster: Cluster, uid: object) -> None:
         with pytest.raises(UsageError, match="is no uid"):

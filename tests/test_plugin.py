@@ -611,5 +611,17 @@ class TestCoverage:
         assert result.ret == status
         assert ("FAILED: 33 % met, 34 % wanted" in result.stdout.str()) == bool(status)
 
+    def test_a_route_that_the_release_lacks_is_no_record_that_vanished(self, suite: pytest.Pytester) -> None:
+        text = """
+            @pytest.mark.redis_actions(release="7.2")
+            def test_it(redis_actions):
+                action = redis_actions.add_action("migrate_shards")
+                assert get(redis_actions, f"/v2/actions/{action.uid}").status_code == 404
+            """
+
+        result = run(suite, text, "--redis-actions-coverage")
+
+        result.stdout.fnmatch_lines(["a record that vanishes: never met", "in all 0 %"])
+
     def test_it_is_silent_unless_asked_for(self, suite: pytest.Pytester) -> None:
         assert "coverage of the lifecycle" not in run(suite, self.TEXT).stdout.str()
