@@ -41,6 +41,11 @@ def observation_lines(
     start = max(0, around - 400)
     near = observations[start : around + 50]
     folds = _folded(near, notes)
+    last_fold = folds[-1]
+    for later in observations[start + len(near) :]:
+        if last_fold.note or later.number in notes or not _same(last_fold.first, later):
+            break
+        last_fold.count += 1  # the run goes on beyond the cut, and is counted whole
     middle = max((index for index, fold in enumerate(folds) if fold.first.number <= around), default=0)
     low = max(0, middle - SHOWN + 3)
     lines = [f"… {folds[low].first.number - 1} earlier polls"] if folds[low].first.number > 1 else []
