@@ -13,7 +13,7 @@ import json
 import secrets
 from collections.abc import Mapping
 
-from .errors import UsageError, nearest, shown
+from .errors import UsageError, advice, shown
 from .releases import has
 
 __all__ = ["ADMIN", "ANYBODY", "ROLES", "Access", "may"]
@@ -92,10 +92,9 @@ class Access:
         """
         if isinstance(role, str) and role in self._users:
             return self._users[role]
-        guess = nearest(role, ROLES)
         raise UsageError(
             f"unknown role {shown(role, 40)}",
-            fix=(f"write {guess!r}; " if guess else "") + f"known are {', '.join(ROLES)}",
+            fix=advice(role, ROLES) + f"known are {', '.join(ROLES)}",
             value=role,
         )
 

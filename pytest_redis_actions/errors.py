@@ -27,6 +27,7 @@ __all__ = [
     "ScriptError",
     "UnroutedRequests",
     "UsageError",
+    "advice",
     "nearest",
     "shown",
 ]
@@ -145,3 +146,9 @@ def nearest(word: object, words: Iterable[str], *, cutoff: float = 0.6) -> str |
     """Return the one of `words` that `word` is most likely a typo of, if any is as near as `cutoff`, of 1."""
     matches = get_close_matches(str(word)[:100].lower(), list(words), n=1, cutoff=cutoff)
     return matches[0] if matches else None
+
+
+def advice(word: object, words: Iterable[str]) -> str:
+    """Return "write 'x'; " for the nearest of `words`, to stand before the list of them, or "" if none is near."""
+    guess = nearest(word, words)
+    return f"write {guess!r}; " if guess else ""

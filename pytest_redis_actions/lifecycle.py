@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from .errors import UsageError, nearest, shown
+from .errors import UsageError, advice, shown
 from .releases import NEWEST, RELEASES, has
 
 __all__ = ["GONE", "KINDS", "OTHER", "STATE_MACHINE", "TASK", "V2", "Lifecycle", "check_kind", "lifecycle", "owners"]
@@ -132,10 +132,9 @@ def check_kind(kind: object) -> str:
     """
     if isinstance(kind, str) and kind in KINDS:
         return kind
-    guess = nearest(kind, KINDS)
     raise UsageError(
         f"unknown kind {shown(kind, 40)}",
-        fix=(f"write {guess!r}; " if guess else "") + f"known are {', '.join(map(repr, KINDS))}",
+        fix=advice(kind, KINDS) + f"known are {', '.join(map(repr, KINDS))}",
         value=kind,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .errors import ReleaseError, nearest, shown
+from .errors import ReleaseError, advice, shown
 
 __all__ = ["NEWEST", "RELEASES", "SINCE", "UNTIL", "check_release", "has", "not_before"]
 
@@ -44,10 +44,9 @@ def check_release(release: object) -> str:
     """
     if isinstance(release, str) and release in RELEASES:
         return release
-    guess = nearest(release, RELEASES)
     raise ReleaseError(
         f"unknown release {shown(release, 40)}",
-        fix=(f"write {guess!r}; " if guess else "") + f"known are {', '.join(RELEASES)}, as strings",
+        fix=advice(release, RELEASES) + f"known are {', '.join(RELEASES)}, as strings",
         value=release,
     )
 

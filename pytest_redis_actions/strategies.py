@@ -16,7 +16,7 @@ except ImportError:
 
     raise MissingExtra("pytest_redis_actions.strategies", extra="hypothesis", missing="hypothesis") from None
 
-from .errors import UsageError, nearest, shown
+from .errors import UsageError, advice, shown
 from .lifecycle import STATE_MACHINE, TASK, V2, check_kind, lifecycle
 from .releases import NEWEST, check_release, not_before
 
@@ -211,10 +211,9 @@ def breaking(rule: str) -> st.SearchStrategy[tuple[Any, str, str]]:
         UsageError: no such rule; the message names the nearest.
     """
     if rule not in _BREAKING:
-        guess = nearest(rule, RULES)
         raise UsageError(
             f"unknown rule {shown(rule, 40)}",
-            fix=(f"write {guess!r}; " if guess else "") + f"known are {', '.join(RULES)}",
+            fix=advice(rule, RULES) + f"known are {', '.join(RULES)}",
             value=rule,
         )
     keyword, pointer, documents = _BREAKING[rule]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from .errors import UsageError, nearest, shown
+from .errors import UsageError, advice, nearest, shown
 from .lifecycle import GONE, STATE_MACHINE, TASK, V2, Lifecycle, lifecycle, owners
 
 __all__ = ["RULES", "Finding", "Observation", "check", "check_allow", "check_step", "observations_of"]
@@ -333,11 +333,9 @@ def check_allow(allow: Sequence[str]) -> frozenset[str]:
     for each in allow:
         name = str(each).replace(" ", "").replace("→", "->")
         if name not in _CODES and name.upper() not in RULES and "->" not in name:
-            guess = nearest(name, _CODES)
             raise UsageError(
                 f"allow={shown(each, 40)} names no rule",
-                fix=(f"write {guess!r}; " if guess else "")
-                + f"known are {', '.join(_CODES)}, and steps, 'completed->running'",
+                fix=advice(name, _CODES) + f"known are {', '.join(_CODES)}, and steps, 'completed->running'",
                 value=each,
             )
         names.append(RULES[name.upper()][0] if name.upper() in RULES else name)

@@ -9,6 +9,7 @@ from pytest_redis_actions.errors import (
     RedisActionsError,
     UnroutedRequests,
     UsageError,
+    advice,
     nearest,
     shown,
 )
@@ -68,3 +69,8 @@ def test_a_value_that_cannot_be_shown_does_not_break_the_message() -> None:
 def test_the_nearest_word_is_found_in_any_case_and_nothing_near_is_none() -> None:
     assert nearest("Runing", ["running", "failed"]) == "running"
     assert nearest("zzz", ["running", "failed"]) is None
+
+
+def test_the_advice_names_the_nearest_word_or_nothing() -> None:
+    assert advice("Runing", ["running", "failed"]) == "write 'running'; "
+    assert advice("zzz", ["running", "failed"]) == ""

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from ..bundled import folder
-from ..errors import ReleaseError, UsageError, nearest, shown
+from ..errors import ReleaseError, UsageError, advice, nearest, shown
 from ..releases import NEWEST, RELEASES, check_release, not_before
 
 __all__ = ["bundled", "check_profile", "kinds", "page", "rows", "schema_file"]
@@ -40,10 +40,9 @@ def check_profile(profile: object) -> str:
     """
     if isinstance(profile, str) and profile in PROFILES:
         return profile
-    guess = nearest(profile, PROFILES)
     raise UsageError(
         f"unknown profile {shown(profile, 40)}",
-        fix=(f"write {guess!r}; " if guess else "") + "known are 'wire' and 'documented'",
+        fix=advice(profile, PROFILES) + "known are 'wire' and 'documented'",
         value=profile,
     )
 
