@@ -7,14 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, NoReturn
 
 from .errors import UsageError, shown
 
-__all__ = ["DEFAULT_EPOCH", "VirtualClock", "WallClock"]
+if TYPE_CHECKING:
+    from .driving.block import Block
+
+__all__ = ["DEFAULT_EPOCH", "VirtualClock", "WallClock", "Watched"]
 
 __tracebackhide__ = True
+
+MAX_POLLS = 10_000
+"""Requests after which a client that sleeps on a virtual clock is stopped."""
+
+MAX_VIRTUAL_SECONDS = 1_000_000
+"""Virtual seconds, counted from where it began to sleep, after which it is."""
 
 DEFAULT_EPOCH = 1_760_400_000
 """Unix seconds at which clocks start unless told otherwise: fixed, so that runs repeat. 2025-10-14 00:00 UTC."""
@@ -45,17 +59,37 @@ def _checked_epoch(epoch: object) -> int:
     return epoch
 
 
+@dataclass(frozen=True)
+class Watched:
+    """What a stub lets its clock know.
+
+    Attributes:
+        polls: how many requests it has had.
+        report: what clients saw so far.
+    """
+
+    polls: Callable[[], int]
+    report: Callable[[], str]
+
+
 class VirtualClock:
     """A clock that starts at 0 seconds and moves only when told.
 
     Attributes:
         epoch: Unix seconds of its start.
+        max_polls: requests after which a client that sleeps on it is stopped.
+        max_virtual_seconds: seconds on it after which such a client is stopped.
+        block: what drives it now; None outside of `drive`.
     """
 
     def __init__(self, epoch: int = DEFAULT_EPOCH) -> None:
         self.epoch = _checked_epoch(epoch)
-        self._nanoseconds = 0
+        self.nanoseconds = 0
         self._lock = threading.Lock()
+        self.block: Block | None = None
+        self.watched: tuple[Watched, ...] = ()
+        self.max_polls = MAX_POLLS
+        self.max_virtual_seconds: float = MAX_VIRTUAL_SECONDS
 
     def __repr__(self) -> str:
         return f"<virtual clock at {self.seconds:g} s>"
@@ -63,7 +97,7 @@ class VirtualClock:
     @property
     def seconds(self) -> float:
         """Seconds since the start."""
-        return self._nanoseconds / _NANOSECONDS
+        return self.nanoseconds / _NANOSECONDS
 
     def advance(self, seconds: float) -> None:
         """Move the clock on by this many seconds.
@@ -71,25 +105,93 @@ class VirtualClock:
         Raises:
             UsageError: negative, not finite or no number.
         """
-        self._move(_checked(seconds, "advance"))
+        self.move(_checked(seconds, "advance"))
 
     def sleep(self, seconds: float) -> None:
-        """Stand in for `time.sleep` in a client that takes its sleep as an argument: the clock moves on at once."""
-        self._move(_checked(seconds, "sleep"))
+        """Stand in for `time.sleep` in a client that takes its sleep as an argument: the clock moves on at once.
 
-    def _move(self, nanoseconds: int) -> None:
+        In a handler of `redis_actions.httpserver` it is the time that the reply takes.
+
+        Raises:
+            UsageError: negative, not finite or no number.
+            EndlessWait: a bound of the clock is exceeded; a BaseException.
+        """
+        span = _checked(seconds, "sleep")
+        if self.block is not None:
+            self.block.sleep(span)
+            return
+        self._check_bounds()
+        self.move(span)
+
+    def move(self, nanoseconds: int) -> None:
+        """Move the clock on by whole nanoseconds: what a block does."""
         with self._lock:
-            moved = self._nanoseconds + nanoseconds
+            moved = self.nanoseconds + nanoseconds
             if self.epoch + moved // _NANOSECONDS > _LATEST:
                 raise UsageError(
                     "the clock would go beyond the year 9999", fix="advance by less, or set an earlier epoch"
                 )
-            self._nanoseconds = moved
+            self.nanoseconds = moved
 
     async def asleep(self, seconds: float) -> None:
         """Stand in for `asyncio.sleep`: the clock moves on at once, and other tasks get their turn."""
+        if self.block is not None:
+            await self.block.asleep(_checked(seconds, "asleep") / _NANOSECONDS)
+            return
         self.sleep(seconds)
         await asyncio.sleep(0)
+
+    def drive(self, *modules: str | ModuleType, submodules: bool = False, guard: float = 20.0) -> Block:
+        """Let modules see this clock, wherever they use time, within a `with` block: what they sleep moves it.
+
+        They see it in `time.sleep`, `time`, `monotonic`, `perf_counter` and their `_ns` forms, `datetime.now`,
+        `utcnow` and `today`, `asyncio.sleep`, `wait_for`, `wait`, `timeout`, `timeout_at`, `loop.time`, `call_later`
+        and `call_at`, `threading.Event.wait`, `Condition.wait` and `wait_for`, `Thread.join` and `Future.result`:
+        as modules, as imported names, as defaults, in closures, as class attributes, imported inside a function. What
+        a dict, a partial or an instance made before the block holds is out of reach. All other code keeps real time.
+
+        Time moves only when every thread and task of the block sleeps or waits for another one, so never while a
+        request is on its way. Blocks of one clock may be nested. Who still sleeps at the end goes on in real time.
+
+        Args:
+            modules: import names, module objects, or the recipes "tenacity", "backoff" and "urllib3", which stand for
+                exactly the modules that sleep there.
+            submodules: whether what lies below the named packages is driven too.
+            guard: real seconds without any progress after which a test that waits is failed.
+
+        Raises:
+            UsageError: a module that is not imported, that uses no time, or that is not the client's.
+            StandStill: at the end of the block or in it: somebody waits in real time, or for nobody.
+            EndlessWait: a bound of the clock is exceeded; a BaseException, raised in the client.
+        """
+        from .driving.block import Block
+        from .driving.ledger import line_of
+
+        frame = sys._getframe(1)
+        return Block(
+            self,
+            modules,
+            submodules=submodules,
+            guard=guard,
+            home=frame.f_globals.get("__name__", ""),
+            where=line_of(frame),
+        )
+
+    def watch(self, watched: Watched) -> None:
+        """Let a stub that has this clock take part in its bounds."""
+        self.watched += (watched,)
+
+    def polled(self) -> None:
+        """Take note that a stub of this clock has got a request."""
+        if self.block is not None:
+            self.block.polled()
+
+    def _check_bounds(self) -> None:
+        polls = sum(each.polls() for each in self.watched)
+        if polls > self.max_polls or self.seconds > self.max_virtual_seconds:
+            from .driving.block import endless
+
+            raise endless(self)
 
     def time(self) -> float:
         """Stand in for `time.time`: Unix seconds."""
@@ -124,6 +226,19 @@ class WallClock:
     def seconds(self) -> float:
         """Seconds since the start."""
         return (round((time.monotonic_ns() - self._start) * self.rate) + self._ahead) / _NANOSECONDS
+
+    def drive(self, *modules: object, **options: object) -> NoReturn:
+        """Refuse: a wall clock cannot be moved by what a client sleeps."""
+        raise UsageError(
+            "a wall clock runs by itself, and cannot be driven",
+            fix="leave clock='wall' out: what the client sleeps then moves the clock",
+        )
+
+    def watch(self, watched: Watched) -> None:
+        """Do nothing: real time ends by itself."""
+
+    def polled(self) -> None:
+        """Do nothing."""
 
     def advance(self, seconds: float) -> None:
         """Move the clock on by this many seconds, besides the time that passes."""

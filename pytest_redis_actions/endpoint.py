@@ -193,7 +193,9 @@ class Endpoint:
             body = b"" if answer.document is None else wire.encode(answer.document)
             secret = answer.code == 200 and match is not None and match.route.template.startswith("/v1/users/")
             self._note(request, match, now, answer, b"" if secret else body)
-            return Reply(answer.code, self._headers(answer, now), body)
+            reply = Reply(answer.code, self._headers(answer, now), body)
+        self.clock.polled()
+        return reply
 
     def note(self, request: Request, reply: Reply) -> None:
         """Write down what a handler of the test's own has answered in place of the API. It counts as no poll."""
@@ -201,6 +203,7 @@ class Endpoint:
         with self._lock:
             answer = Answer(reply.code, headers=reply.headers)
             self._note(request, match, self.clock.seconds, answer, b"", by_handler=True)
+        self.clock.polled()
 
     def sent(self, connection: int) -> None:
         """Take note that a connection has got its reply."""

@@ -7,7 +7,9 @@
     │   └── OptionError           an option of the marker, the command line or the ini file
     ├── MissingExtra              an optional dependency is not installed (an ImportError)
     ├── PortInUse                 the fixed port that was asked for is taken (an OSError)
-    └── UnroutedRequests          requests that met no route (an AssertionError), raised at teardown
+    ├── UnroutedRequests          requests that met no route (an AssertionError), raised at teardown
+    └── StandStill                virtual time cannot move while a test waits (an AssertionError)
+    EndlessWait                   a client never gives up (a BaseException, so that no client swallows it by accident)
 
 Each keeps the offender as an attribute and builds its text in ``__str__``; the first line of every text carries the
 verdict within 80 characters.
@@ -19,12 +21,14 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 __all__ = [
+    "EndlessWait",
     "MissingExtra",
     "OptionError",
     "PortInUse",
     "RedisActionsError",
     "ReleaseError",
     "ScriptError",
+    "StandStill",
     "UnroutedRequests",
     "UsageError",
     "advice",
@@ -129,6 +133,14 @@ class UnroutedRequests(RedisActionsError, AssertionError):
             lines.append(f"  … and {count - 10} more")
         lines.append(self.advice)
         return "\n".join(lines)
+
+
+class StandStill(RedisActionsError, AssertionError):
+    """Virtual time cannot move while the test waits: somebody waits in real time, or for nobody."""
+
+
+class EndlessWait(BaseException):
+    """A client never gives up; raised in the client. No `Exception`, so that no client swallows it by accident."""
 
 
 def shown(value: object, limit: int = 60) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from types import ModuleType
 
 from .clock import DEFAULT_EPOCH, Clock, VirtualClock, WallClock
 from .errors import OptionError, nearest, shown
@@ -36,6 +37,9 @@ class Options:
         clock: "virtual", which moves only when told, "wall", or the clock of another stub.
         rate: seconds on a wall clock per real second.
         epoch: Unix seconds at which the clock starts.
+        drive: the modules whose time follows the clock during the whole test: see `VirtualClock.drive`.
+        max_polls: requests after which a client that sleeps on the virtual clock is stopped; 10,000 if left out.
+        max_virtual_seconds: seconds on that clock after which it is; 1,000,000 if left out.
         bdb_envelope: what `/v1/actions/bdb/{uid}` answers with: "array" as documented, or "wrapper" (E-C6).
     """
 
@@ -49,6 +53,9 @@ class Options:
     clock: str | Clock = "virtual"
     rate: float | None = None
     epoch: int | None = None
+    drive: tuple[str | ModuleType, ...] = ()
+    max_polls: int | None = None
+    max_virtual_seconds: float | None = None
     bdb_envelope: str = "array"
 
     @classmethod
@@ -68,7 +75,7 @@ class Options:
                     fix=(f"write {guess}=…; " if guess else "") + f"known are {', '.join(known)}",
                     value=name,
                 )
-        options = cls(**given)  # type: ignore[arg-type]  # each is checked next
+        options = cls(**{**given, "drive": _listed(given.get("drive", ()))})  # type: ignore[arg-type]  # checked next
         options._check()
         return options
 
@@ -81,6 +88,18 @@ class Options:
         if not isinstance(self.clock, (VirtualClock, WallClock)):
             _one_of("clock", self.clock, CLOCKS)
         self._check_clock()
+        self._check_driving()
+
+    def _check_driving(self) -> None:
+        if self.drive and (self.clock == "wall" or isinstance(self.clock, WallClock)):
+            raise OptionError(
+                "drive goes with a virtual clock only",
+                fix="leave clock='wall' out: what the client sleeps then moves the clock",
+                value=self.drive,
+            )
+        for name, bound in (("max_polls", self.max_polls), ("max_virtual_seconds", self.max_virtual_seconds)):
+            if bound is not None and (isinstance(bound, bool) or not isinstance(bound, (int, float)) or not bound > 0):
+                raise OptionError(f"{name}={shown(bound, 30)} is no bound", fix="give a number above 0", value=bound)
 
     def _check_clock(self) -> None:
         if self.rate is not None and self.clock != "wall":
@@ -98,12 +117,21 @@ class Options:
 
     def make_clock(self) -> Clock:
         """Return the clock that was asked for: a new one, or the shared one."""
-        if not isinstance(self.clock, str):
-            return self.clock
+        clock = self.clock if not isinstance(self.clock, str) else self._new_clock()
+        if isinstance(clock, VirtualClock):
+            clock.max_polls = self.max_polls or clock.max_polls
+            clock.max_virtual_seconds = self.max_virtual_seconds or clock.max_virtual_seconds
+        return clock
+
+    def _new_clock(self) -> Clock:
         epoch = DEFAULT_EPOCH if self.epoch is None else self.epoch
         if self.clock == "wall":
             return WallClock(epoch, rate=1.0 if self.rate is None else self.rate)
         return VirtualClock(epoch)
+
+
+def _listed(given: object) -> object:
+    return tuple(given) if isinstance(given, (list, tuple)) else (given,)
 
 
 def _one_of(name: str, value: object, choices: tuple[object, ...]) -> None:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # of a fixture that fails the message is wanted, not its source
 
 _MARKER = (
-    "redis_actions(*, release, profile, tls, host, port, auth, strict, clock, rate, epoch, bdb_envelope): "
+    "redis_actions(*, release, profile, tls, host, port, auth, strict, clock, rate, epoch, drive, max_polls, "
+    "max_virtual_seconds, bdb_envelope): "
     "options of the redis_actions fixture, see its documentation."
 )
 _SETTINGS = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import io
 import ipaddress
+import select
 import selectors
 import socket
 import socketserver
@@ -30,6 +31,7 @@ from werkzeug.serving import DechunkedInput, WSGIRequestHandler
 from werkzeug.wrappers import Request as WerkzeugRequest
 
 from . import wire
+from .driving.ledger import OutsideThread
 from .endpoint import Endpoint, Reply, Request
 from .errors import MissingExtra, PortInUse, UsageError, shown
 
@@ -127,7 +129,7 @@ class StubServer(HTTPServer):
         self.port = self._listener.server_address[1]
         # The base class takes its `server` for a werkzeug one; of that it needs only that it is there.
         self.server = cast(Any, self._listener)
-        self.server_thread = threading.Thread(target=self._listener.run, name="redis-actions", daemon=True)
+        self.server_thread = OutsideThread(target=self._listener.run, name="redis-actions", daemon=True)
         self.server_thread.start()
 
     def stop(self) -> None:
@@ -248,7 +250,8 @@ class _Listener(socketserver.TCPServer):
             self._accepted += 1
             number = self._accepted
             self._connections[number] = request
-        thread = threading.Thread(target=self._serve, args=(request, client_address, number), daemon=True)
+        thread = OutsideThread(target=self._serve, args=(request, client_address, number), daemon=True)
+        thread.gone = lambda: _has_hung_up(request)
         self._threads.add(thread)
         thread.start()
 
@@ -272,6 +275,15 @@ class _Listener(socketserver.TCPServer):
         # In the connection's own thread: a client that never shakes hands must not keep others waiting.
         connection.settimeout(READ_SECONDS)
         return context.wrap_socket(connection, server_side=True)
+
+
+def _has_hung_up(connection: socket.socket) -> bool:
+    """Whether a client that waits for a reply has gone: such a client sends nothing, so what can be read is the end."""
+    try:
+        readable, _, _ = select.select([connection], [], [], 0)
+    except (OSError, ValueError):
+        return True
+    return bool(readable)
 
 
 def _hang_up(connection: socket.socket) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from .access import Access
+from .clock import VirtualClock
 from .coverage import Coverage
-from .errors import OptionError, RedisActionsError, nearest, shown
+from .errors import OptionError, RedisActionsError, UsageError, nearest, shown
 from .options import Options
 from .releases import RELEASES, check_release
 from .server import Authority, StubServer
@@ -117,6 +119,7 @@ class SessionServer:
             stub = RedisActions(options, self._own_server(options, opened), forgotten=self._forgotten)
             node.stash.setdefault(_STUBS, []).append(stub)
             opened.callback(self._finish, node, stub)
+            opened.enter_context(self._driving(node, options, stub))
             return stub
 
         with ExitStack() as opened:
@@ -125,12 +128,35 @@ class SessionServer:
     def _play(self, node: pytest.Item, options: Options, server: StubServer) -> Iterator[RedisActions]:
         stub = RedisActions(options, server, forgotten=self._forgotten)
         node.stash.setdefault(_STUBS, []).append(stub)
-        yield stub
-        self._finish(node, stub)
+        try:
+            with self._driving(node, options, stub):
+                yield stub
+        finally:
+            self._finish(node, stub)
+
+    @contextmanager
+    def _driving(self, node: pytest.Item, options: Options, stub: RedisActions) -> Iterator[None]:
+        """Drive what the marker names; what has stopped the test is told once."""
+        if not options.drive:
+            yield
+            return
+        from .driving.block import Block
+
+        home = node.module.__name__ if isinstance(node, pytest.Function) else ""
+        block = Block(cast(VirtualClock, stub.clock), options.drive, home=home, where=node.nodeid)
+        with block:
+            yield
+            if node.stash.get(_FAILED, False):
+                block.close()
 
     def _finish(self, node: pytest.Item, stub: RedisActions) -> None:
         failed = node.stash.get(_FAILED, False)
         try:
+            if ended := _left_open(stub):
+                raise UsageError(
+                    "clock.drive(…) was entered and never left",
+                    fix=f"write `with redis_actions.clock.drive(…):`; it was entered at {ended}",
+                )
             if not failed:
                 stub.check()
         finally:
@@ -157,6 +183,15 @@ class SessionServer:
             self._authority = Authority()
             self._open.callback(self._authority.close)
         return self._authority
+
+
+def _left_open(stub: RedisActions) -> str | None:
+    """End the block that a test has entered and not left; return where it began."""
+    block = stub.clock.block if isinstance(stub.clock, VirtualClock) and stub.has_own_clock else None
+    if block is None:
+        return None
+    block.close()
+    return block.where
 
 
 def _options(node: pytest.Item, release: str) -> Options:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from . import polling, timeline
 from .access import Access
+from .clock import Clock, Watched
 from .coverage import Coverage
 from .endpoint import NODE_ACTIONS, Endpoint
 from .errors import UnroutedRequests, UsageError, shown
@@ -21,7 +22,6 @@ from .timeline import exchange_lines
 if TYPE_CHECKING:
     from pytest_httpserver import HTTPServer
 
-    from .clock import Clock
     from .server import StubServer
 
 __all__ = ["Action", "RedisActions"]
@@ -133,6 +133,7 @@ class RedisActions:
             forgotten=forgotten,
         )
         self.journal: Journal = self._endpoint.journal
+        self.clock.watch(Watched(polls=self.journal.__len__, report=self.report))
         server.endpoint = self._endpoint
 
     def __repr__(self) -> str:
@@ -173,6 +174,11 @@ class RedisActions:
     def profile(self) -> str:
         """ "wire" or "documented"."""
         return self._options.profile
+
+    @property
+    def has_own_clock(self) -> bool:
+        """Whether its clock was made for it, and is not another stub's."""
+        return isinstance(self._options.clock, str)
 
     @property
     def httpserver(self) -> HTTPServer:

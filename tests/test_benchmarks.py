@@ -33,6 +33,18 @@ def test_the_benchmark_of_the_lifecycle_runs(capsys: pytest.CaptureFixture[str])
     assert re.fullmatch(r"one step: \d+\.\d microseconds", step)
 
 
+def test_the_benchmark_of_driven_time_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    import bench_driving
+
+    bench_driving.main(1)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert all(
+        re.search(r" +\d+\.\d\d x   \(wanted: at most 2 .* times faster than real time$", line) for line in lines
+    )
+
+
 def test_the_benchmark_of_the_contract_runs(capsys: pytest.CaptureFixture[str]) -> None:
     import bench_contract
 

@@ -34,6 +34,9 @@ CORE = (
 )  # fmt: skip
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 CONTRACT = sorted((PACKAGE / "contract").glob("*.py"))
+DRIVING = ("__init__", "replacing", "ledger", "targets", "threads", "tasks", "standins", "block")  # from the ground up
+ROOMS = (".contract", ".driving")
+EVERY_FILE = sorted(PACKAGE.rglob("*.py"))
 
 
 def imports(module: str) -> set[str]:
@@ -67,7 +70,7 @@ def test_every_module_has_a_floor() -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_arrows_point_down(module: str) -> None:
     for name in imports(module):
-        if name.startswith(".") and not name.startswith(".contract"):
+        if name.startswith(".") and not name.startswith(ROOMS):
             assert floor_of(name[1:]) < floor_of(module), f"{module} imports {name}"
 
 
@@ -76,6 +79,26 @@ def test_the_contract_stands_beside_the_core_and_knows_no_server(path: Path) -> 
     below = {name[2:] for name in imports_of(path) if name.startswith("..")}
 
     assert below <= {"bundled", "errors", "releases", "lifecycle"}
+
+
+@pytest.mark.parametrize("module", DRIVING)
+def test_driving_knows_nothing_of_the_api_and_its_arrows_point_down_too(module: str) -> None:
+    found = imports_of(PACKAGE / "driving" / f"{module}.py")
+
+    assert {name[2:] for name in found if name.startswith("..")} <= {"errors"}
+    assert {name for name in found if not name.startswith(".")} <= set(sys.stdlib_module_names)
+    for name in found:
+        if name.startswith(".") and not name.startswith(".."):
+            assert DRIVING.index(name[1:]) < DRIVING.index(module), f"{module} imports {name}"
+
+
+def test_every_module_of_driving_has_its_floor() -> None:
+    assert sorted(DRIVING) == sorted(path.stem for path in (PACKAGE / "driving").glob("*.py"))
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name not in ("clock", "server", "session")])
+def test_only_the_clock_drives(module: str) -> None:
+    assert not {name for name in imports(module) if name.startswith(".driving")}
 
 
 @pytest.mark.parametrize("module", [*CORE, "server"])
@@ -101,13 +124,13 @@ def test_the_plugin_itself_imports_pytest_only() -> None:
     assert outside == {"pytest"}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_nothing_is_evaluated_and_nothing_is_unpickled(module: str) -> None:
-    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("path", EVERY_FILE, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_is_evaluated_and_nothing_is_unpickled(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
 
     assert called & {"eval", "exec", "compile", "__import__"} == set()
-    assert imports(module) & {"pickle", "marshal", "shelve"} == set()
+    assert imports_of(path) & {"pickle", "marshal", "shelve"} == set()
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -134,3 +157,9 @@ def test_the_validators_load_no_engine_before_a_document_is_looked_at() -> None:
     loaded = loaded_by("from pytest_redis_actions import validate, violations, ContractError")
 
     assert not loaded & {"jsonschema", "jsonschema_rs", "werkzeug", "pytest_httpserver", "pytest"}
+
+
+def test_a_clock_that_nobody_drives_loads_nothing_of_it() -> None:
+    loaded = loaded_by("from pytest_redis_actions.clock import VirtualClock; VirtualClock().sleep(5)")
+
+    assert not {name for name in loaded if name.startswith("pytest_redis_actions.driving")}

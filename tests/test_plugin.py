@@ -55,6 +55,12 @@ WRONG_CALLS = (
     ("make_redis_actions(port=redis_actions.port)", "port * on 127.0.0.1 is already in use"),
     ("make_redis_actions(clock='fast')", "clock='fast' is not known"),
     ("make_redis_actions(rate=2)", "rate=2 goes with clock='wall' only"),
+    ("make_redis_actions(drive=['x'], clock='wall')", "drive goes with a virtual clock only"),
+    ("make_redis_actions(drive=5)", "drive(5): no module"),
+    ("make_redis_actions(max_polls=0)", "max_polls=0 is no bound"),
+    ("make_redis_actions(max_virtual_seconds='1')", "max_virtual_seconds='1' is no bound"),
+    ("redis_actions.clock.drive('nobody_has_it')", "drive('nobody_has_it'): no such module is imported"),
+    ("redis_actions.clock.drive('time')", "drive('time'): the standard library keeps real time"),
     ("make_redis_actions(epoch=3, clock=redis_actions.clock)", "epoch=3 cannot be set for a shared clock"),
 )
 WRONG_MARKERS = (
@@ -625,3 +631,150 @@ class TestCoverage:
 
     def test_it_is_silent_unless_asked_for(self, suite: pytest.Pytester) -> None:
         assert "coverage of the lifecycle" not in run(suite, self.TEXT).stdout.str()
+
+
+# Driving a client's time
+
+CLIENT = """
+import time, requests
+
+def wait(stub, uid):
+    while requests.get(f"{stub.url}/v1/actions/{uid}", auth=stub.auth).json()["status"] != "completed":
+        time.sleep(5)
+"""
+
+
+@pytest.fixture
+def driven_suite(suite: pytest.Pytester) -> pytest.Pytester:
+    suite.makepyfile(a_client=CLIENT)
+    suite.syspathinsert()
+    return suite
+
+
+def test_the_marker_drives_what_it_names(driven_suite: pytest.Pytester) -> None:
+    result = run(
+        driven_suite,
+        """
+        import a_client
+
+        @pytest.mark.redis_actions(drive="a_client", release=["7.4", "8.2"])
+        def test_it(redis_actions):
+            action = redis_actions.add_action("x", script=[running(seconds=600), completed()])
+            a_client.wait(redis_actions, action.uid)
+            assert len(action.polls) == 121
+
+        def test_another_is_not_driven(redis_actions):
+            import time
+            assert a_client.time is time
+        """,
+    )
+
+    result.assert_outcomes(passed=3)
+
+
+def test_a_client_that_never_gives_up_fails_its_test_once(driven_suite: pytest.Pytester) -> None:
+    result = run(
+        driven_suite,
+        """
+        import a_client
+
+        @pytest.mark.redis_actions(drive="a_client", max_polls=20)
+        def test_it(redis_actions):
+            a_client.wait(redis_actions, redis_actions.add_action("x", script=[failed()]).uid)
+        """,
+    )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            ">           time.sleep(5)",
+            "E * the client still polls after 20 requests",
+            "E *   fix   give the client a deadline, or the script an end; max_polls=… on the marker allows more",
+            "E *      0.0s          #1    GET  200  failed * x21 until 100.0s",
+            "a_client.py:5: EndlessWait",
+        ]
+    )
+
+
+def test_a_client_that_swallows_even_that_fails_its_test_at_the_end(driven_suite: pytest.Pytester) -> None:
+    result = run(
+        driven_suite,
+        """
+        import a_client
+
+        @pytest.mark.redis_actions(drive="a_client", max_polls=20)
+        def test_it(redis_actions):
+            try:
+                a_client.wait(redis_actions, redis_actions.add_action("x", script=[failed()]).uid)
+            except:
+                pass
+        """,
+    )
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["E * the client still polls after 20 requests"])
+
+
+def test_a_wrong_module_in_the_marker_is_one_tests_mistake(driven_suite: pytest.Pytester) -> None:
+    result = run(
+        driven_suite,
+        """
+        import a_client
+
+        @pytest.mark.redis_actions(drive="a_clinet")
+        def test_it(redis_actions): pass
+
+        def test_another(redis_actions): pass
+        """,
+    )
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E * drive('a_clinet'): no such module is imported",
+            "E *   fix  write 'a_client'; import it before it is driven",
+        ]
+    )
+
+
+def test_a_block_that_is_never_left_is_ended_and_told(driven_suite: pytest.Pytester) -> None:
+    result = run(
+        driven_suite,
+        """
+        import a_client, time
+
+        def test_it(redis_actions):
+            redis_actions.clock.drive("a_client").__enter__()
+
+        def test_time_is_real_again(redis_actions):
+            assert a_client.time is time
+        """,
+    )
+
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E * clock.drive(…) was entered and never left",
+            "*   fix  write `with redis_actions.clock.drive(…):`; it was entered at test_a_block*.py:10 in test_it",
+        ]
+    )
+
+
+def test_two_clusters_may_share_a_driven_clock(driven_suite: pytest.Pytester) -> None:
+    result = run(
+        driven_suite,
+        """
+        import a_client
+
+        def test_it(redis_actions, make_redis_actions):
+            other = make_redis_actions(clock=redis_actions.clock)
+            action = other.add_action("x", script=[running(seconds=60), completed()])
+            with redis_actions.clock.drive("a_client"):
+                a_client.wait(other, action.uid)
+                third = make_redis_actions(clock=redis_actions.clock)
+                a_client.wait(third, third.add_action("x").uid)
+            assert redis_actions.clock.seconds == 75
+        """,
+    )
+
+    result.assert_outcomes(passed=1)

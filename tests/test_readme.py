@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 QUICKSTART = ROOT / "tests" / "examples" / "quickstart"
+WAITING = ROOT / "tests" / "examples" / "waiting"
 
 
 def blocks(language: str) -> list[str]:
@@ -28,6 +29,7 @@ def test_the_python_blocks_pass_one_after_another(pytester: pytest.Pytester) -> 
     later = blocks("python")[1:]
     pytester.makepyfile("\n\n".join(later))
     pytester.makeini("[pytest]\nfilterwarnings = error\n")
+    pytester.syspathinsert(WAITING)
 
     result = pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:cacheprovider")
 
@@ -58,6 +60,14 @@ def test_the_output_of_a_console_block_is_what_is_printed(block: str) -> None:
         done.stdout
     )
     assert done.returncode == ("validate" in command or "check-trace" in command)
+
+
+def test_every_recipe_has_an_example_that_is_tested() -> None:
+    tested = (WAITING / "test_waiting.py").read_text(encoding="utf-8")
+    recipes = re.findall(r"tests/examples/waiting/(\w+)\.py", README)
+
+    assert sorted(recipes) == sorted(path.stem for path in WAITING.glob("*.py") if path.stem != "test_waiting")
+    assert all(recipe in tested for recipe in recipes)
 
 
 def test_the_two_commands_are_one_line_each() -> None:

@@ -1,0 +1,282 @@
+"""The block in which a client's time is driven: it opens, guards itself against standing still, and closes."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import ctypes
+import faulthandler
+import re
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Protocol
+
+from ..errors import EndlessWait, StandStill, UsageError
+from .ledger import RESTING, Ledger, MovableClock, OutsideThread, near, place
+from .replacing import Undo, replace
+from .standins import stand_ins
+from .targets import targets
+from .tasks import Loops
+from .threads import hook_threads
+
+__all__ = ["Block", "endless"]
+
+__tracebackhide__ = True
+
+_LINE = re.compile(r'File "(.*)", line (\d+) in ')
+_PATIENCE = 3  # polls after the bound: a client that sleeps is told there, on its own line
+_NANOSECONDS = 1_000_000_000
+
+
+class DrivableClock(MovableClock, Protocol):
+    """What a block needs of a clock."""
+
+    epoch: int
+    max_polls: int
+    max_virtual_seconds: float
+    block: Block | None
+    watched: tuple[Any, ...]
+
+
+class _Open:
+    """What all blocks that are open share: there is one clock to drive at a time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.block: Block | None = None
+
+
+_open = _Open()
+
+
+class Block:
+    """A context manager within which modules see the clock; blocks of the same clock may be nested.
+
+    Args:
+        clock: what their sleeping moves.
+        given: import names, recipe names or module objects.
+        submodules: whether what lies below the named packages is driven too.
+        home: the module of the test, whose own waiting for a client is understood.
+        where: the line that opens the block.
+        guard: real seconds without any progress after which a test that waits is failed.
+    """
+
+    def __init__(
+        self,
+        clock: DrivableClock,
+        given: tuple[object, ...],
+        *,
+        submodules: bool = False,
+        home: str = "",
+        where: str = "",
+        guard: float = 20.0,
+    ) -> None:
+        self.where = where
+        self._clock = clock
+        self._modules = targets(given, submodules=submodules)
+        self._home = home
+        self._guard_seconds = guard
+        self._undo = Undo()
+        self._outer: Block | None = None
+        self._over = threading.Event()
+        self._stand_ins: Mapping[int, Any]
+        self.ledger: Ledger
+        self.loops: Loops
+
+    def __repr__(self) -> str:
+        return f"<drives {', '.join(module.__name__ for module in self._modules)}>"
+
+    def __enter__(self) -> Block:
+        with _open.lock:
+            self._outer = _open.block
+            if self._outer is None:
+                self._open()
+                _open.block = self
+            elif self._outer._clock is self._clock:
+                self.ledger, self.loops, self._stand_ins = self._outer.ledger, self._outer.loops, self._outer._stand_ins
+            else:
+                raise UsageError(
+                    "another stub's clock drives modules already",
+                    fix=f"end the block of {self._outer.where} first, or let both stubs share a clock",
+                )
+        self._drive()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._outer is not None:
+            self.ledger.names -= {module.__name__ for module in self._modules}
+            self._undo.restore()
+            return
+        stopped = self.ledger.error if self.close() else None
+        if stopped is not None and not isinstance(error, stopped):
+            raise stopped from error
+
+    def close(self) -> bool:
+        """Give everybody their time back; return whether that was still to be done."""
+        with _open.lock:
+            if _open.block is not self:
+                return False
+            self._over.set()
+            self.ledger.close()
+            self.loops.detach_all()
+            self._undo.restore()
+            _open.block = self._clock.block = None
+            return True
+
+    def _open(self) -> None:
+        limit = self._clock.nanoseconds + round(self._clock.max_virtual_seconds * _NANOSECONDS)
+        self.ledger = Ledger(self._clock, limit=limit, on_limit=self._on_limit)
+        self.loops = Loops(self.ledger)
+        self._stand_ins = stand_ins(self.ledger, self.loops, self._clock.epoch)
+        self._opener = self.ledger.joined()
+        OutsideThread(target=self._guard, name="redis-actions-guard", daemon=True).start()
+        hook_threads(self.ledger, self._undo)
+        self.loops.hook(self._undo)
+        self._undo.attribute(builtins, "__import__", self._importer())
+        self._clock.block = self
+
+    def _drive(self) -> None:
+        self._modules = [module for module in self._modules if module.__name__ not in self.ledger.names]
+        self.ledger.names |= {module.__name__ for module in self._modules}
+        self.ledger.homes |= {name.partition(".")[0] for name in self.ledger.names} | {self._home.partition(".")[0]}
+        for module in self._modules:
+            replace(module, self._stand_ins, self._undo)
+
+    def _importer(self) -> Callable[..., Any]:
+        original, ledger, stands = builtins.__import__, self.ledger, self._stand_ins
+
+        def importer(
+            name: str,
+            globals: Mapping[str, object] | None = None,
+            locals: Mapping[str, object] | None = None,
+            fromlist: Any = (),
+            level: int = 0,
+        ) -> Any:
+            module = original(name, globals, locals, fromlist, level)
+            if globals is not None and globals.get("__name__") in ledger.names:
+                return stands.get(id(module), module)
+            return module
+
+        return importer
+
+    def sleep(self, nanoseconds: int) -> None:
+        """Let whoever calls the clock itself sleep: a client, or a handler, whose reply then takes so long."""
+        thread = threading.current_thread()
+        if isinstance(thread, OutsideThread):
+            self.ledger.reply_later(nanoseconds, thread)
+        else:
+            self.ledger.sleep(nanoseconds, place())
+
+    async def asleep(self, seconds: float) -> None:
+        """Let a task that calls the clock itself sleep."""
+        await self._stand_ins[id(asyncio.sleep)](seconds)
+
+    # Bounds
+
+    def polled(self) -> None:
+        """Take note that a stub of this clock has got a request."""
+        self.ledger.activity += 1
+        beyond = _polls(self._clock) - self._clock.max_polls
+        if beyond > 0:
+            self._stop(endless(self._clock, self._resting()))
+        if beyond > _PATIENCE:
+            self._interrupt()
+
+    def _on_limit(self, when: int) -> None:
+        self._stop(endless(self._clock, self._resting(), spins=when <= self.ledger.now))
+
+    def _stop(self, error: type[BaseException]) -> None:
+        if self.ledger.error is None:
+            self.ledger.stop(error)
+            self.loops.cancel_all()
+
+    def _resting(self) -> list[str]:
+        return [party.where for party in self.ledger.parties if party.weight == RESTING]
+
+    def _interrupt(self) -> None:
+        """Raise the error in whoever is awake: a client that sleeps will meet it there, one that only polls here."""
+        for party in self.ledger.parties:
+            awake = party.weight != RESTING and party.loop is None
+            if awake and party.thread is not None and party.thread.ident is not None:
+                identity = ctypes.c_ulong(party.thread.ident)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(self.ledger.error))
+
+    # Standing still
+
+    def _guard(self) -> None:
+        seen, unchanged = -1, 0.0
+        while not self._over.wait(0.25):
+            self.ledger.sweep()
+            unchanged = 0.0 if self.ledger.activity != seen or sys.gettrace() else unchanged + 0.25
+            seen = self.ledger.activity
+            if unchanged >= self._guard_seconds and self._test_waits():
+                return self._stop(_explained(StandStill, self._still()))
+
+    def _test_waits(self) -> bool:
+        return self._opener.weight == RESTING or self._opener.loop is not None
+
+    def _still(self) -> str:
+        lines = [
+            f"nothing has happened for {self._guard_seconds:g} real seconds, and the test waits",
+            "  fix   drive the module that sleeps, too; time moves only while nobody is awake",
+        ]
+        lines += [f"  waits {where}" for where in self._resting()][:5]
+        lines += [f"  awake {where}" for where in [*self.loops.waiting(), *self._stacks()]][:5]
+        return "\n".join([*lines, *_reports(self._clock)])
+
+    def _stacks(self) -> list[str]:
+        """Return where other threads are: written by the interpreter itself, which is safe where reading is not."""
+        skip = {party.thread.ident for party in self.ledger.parties if party.weight == RESTING and party.thread}
+        with tempfile.TemporaryFile("w+") as file:
+            faulthandler.dump_traceback(file, all_threads=True)
+            file.seek(0)
+            stacks = file.read().split("\n\n")
+        found = []
+        for stack in stacks:
+            head, *lines = stack.splitlines()
+            identity = int(head.split()[1 if head.startswith("Thread") else 2], 16)
+            where = [line.strip() for line in lines if line.startswith("  File")]
+            if where and identity not in skip and not _is_outside(identity):
+                found.append(_LINE.sub(lambda found: f"{near(found[1])}:{found[2]} in ", where[0]))
+        return found
+
+
+def _is_outside(identity: int) -> bool:
+    return any(thread.ident == identity and isinstance(thread, OutsideThread) for thread in threading.enumerate())
+
+
+def endless(clock: DrivableClock, resting: Iterable[str] = (), *, spins: bool = False) -> type[BaseException]:
+    """Return the error of a client that never gives up; it needs no arguments."""
+    bound = None
+    if spins:
+        problem = "the client looks at the time again and again, and never sleeps"
+    elif _polls(clock) > clock.max_polls:
+        problem, bound = f"the client still polls after {clock.max_polls} requests", "max_polls"
+    else:
+        problem, bound = f"the client still waits after {clock.max_virtual_seconds:g} virtual s", "max_virtual_seconds"
+    more = f"; {bound}=… on the marker allows more" if bound else ""
+    lines = [problem, f"  fix   give the client a deadline, or the script an end{more}"]
+    lines += [f"  waits {where}" for where in dict.fromkeys(resting)][:5]
+    return _explained(EndlessWait, "\n".join([*lines, *_reports(clock)]))
+
+
+def _polls(clock: DrivableClock) -> int:
+    return sum(each.polls() for each in clock.watched)
+
+
+def _reports(clock: DrivableClock) -> list[str]:
+    return [each.report() for each in clock.watched[:2]]
+
+
+def _explained(kind: type[Any], text: str) -> type[BaseException]:
+    """Return an exception that needs no arguments: it may have to be raised in another thread."""
+
+    def explain(self: Any) -> None:
+        kind.__init__(self, text)
+
+    return type(kind.__name__, (kind,), {"__init__": explain, "__module__": kind.__module__})

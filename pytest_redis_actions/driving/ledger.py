@@ -1,0 +1,440 @@
+"""Who is awake, who sleeps until when, and when time may move: the account of one driven block.
+
+A *party* is a thread that belongs to the block: the one that opened it, whoever a party starts, whoever calls a driven
+sleep. It is awake unless it says that it rests, and whoever wakes it writes that down before it runs again. So time,
+which goes to the earliest entry only while nobody is awake, can never run ahead of somebody who is about to act.
+Nothing is guessed: no other thread's frame is ever looked at.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Protocol
+
+__all__ = ["Entry", "Ledger", "OutsideThread", "Party", "Waiter", "line_of", "near", "place"]
+
+__tracebackhide__ = True
+
+RESTING = 0
+AWAKE = 1
+RUNNING = 1 << 30  # an event loop that runs callbacks: more than any number of replies that are on their way
+SPINS = 100_000  # wake-ups at one instant
+READS = 1_000_000  # looks at the clock at one instant
+_WAITING = {"threading", "concurrent", "queue", __name__.partition(".")[0]}
+
+
+class MovableClock(Protocol):
+    """What a ledger needs of a clock."""
+
+    nanoseconds: int
+
+    def move(self, nanoseconds: int) -> None: ...
+
+
+class OutsideThread(threading.Thread):
+    """A thread that never belongs to a block: those of the stub's server, and the guard."""
+
+    gone: Callable[[], bool] = staticmethod(lambda: False)
+    """Whether the client whose request it answers has hung up."""
+
+
+class Party:
+    """A thread of the block, or a job of a pool.
+
+    Attributes:
+        weight: 0 while it rests; otherwise how many replies it may be waiting for.
+        where: the line at which it rests.
+    """
+
+    def __init__(self, thread: threading.Thread | None) -> None:
+        self.thread = thread
+        self.weight = AWAKE
+        self.where = ""
+        self.waiter: Waiter | None = None
+        self.loop: Any = None
+        self.left = False
+        self.joiners: list[Waiter] = []
+
+    @property
+    def awake(self) -> int:
+        """Its weight while it runs."""
+        return AWAKE if self.loop is None else RUNNING
+
+
+class Entry:
+    """Somebody's wish to be woken at an instant."""
+
+    __slots__ = ("cancelled", "party", "wake")
+
+    def __init__(self, party: Party | None, wake: Callable[[], object]) -> None:
+        self.party = party
+        self.wake = wake
+        self.cancelled = False
+
+
+class Waiter:
+    """Something that a party waits for; it can stand in a `threading.Condition` in place of a lock.
+
+    Attributes:
+        notified: whether what was waited for has happened; False after a time-out.
+    """
+
+    def __init__(self, ledger: Ledger, party: Party) -> None:
+        self._ledger = ledger
+        self.party = party
+        self._lock = threading.Lock()
+        self._lock.acquire()
+        self._over = False
+        self.notified = False
+        self.entry: Entry | None = None
+
+    def release(self) -> None:
+        """Wake the party: what it waited for has happened."""
+        self._end(notified=True)
+
+    def expire(self) -> None:
+        """Wake the party: its time is up."""
+        self._end(notified=False)
+
+    def _end(self, *, notified: bool) -> None:
+        with self._ledger.lock:
+            if self._over:
+                return
+            self._over = True
+            self.notified = notified
+            self.party.weight = self.party.awake
+            if self.entry is not None:
+                self.entry.cancelled = True
+            self._lock.release()
+
+    @property
+    def over(self) -> bool:
+        """Whether the party has been woken already."""
+        return self._over
+
+    def block(self, real_seconds: float | None) -> None:
+        """Wait, in reality, until somebody wakes the party, at most for so long."""
+        self._lock.acquire(timeout=-1 if real_seconds is None else min(real_seconds, threading.TIMEOUT_MAX))
+
+
+class Pool:
+    """The jobs of one thread pool: those that a worker is free to take count as awake."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self.queued: list[Party] = []
+        self.running: list[Party] = []
+        self.joiners: list[Waiter] = []
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no job is left."""
+        return not (self.queued or self.running)
+
+    @property
+    def weight(self) -> int:
+        """How many jobs are awake without running yet."""
+        return min(len(self.queued), max(0, self.workers - len(self.running)))
+
+
+class Ledger:
+    """The account of one block.
+
+    Attributes:
+        lock: held while the account is read or written.
+        names: the modules that are driven, by name.
+        error: why the block was stopped, as a class that needs no arguments; None while it goes on.
+        activity: a number that grows with everything that happens.
+    """
+
+    def __init__(self, clock: MovableClock, *, limit: int, on_limit: Callable[[int], None]) -> None:
+        self.clock = clock
+        self.lock = threading.RLock()
+        self.names: set[str] = set()
+        self.homes: set[str] = set()
+        self.pools: dict[int, tuple[Any, Pool]] = {}
+        self.closed = False
+        self.error: type[BaseException] | None = None
+        self.activity = 0
+        self._limit = limit
+        self._on_limit = on_limit
+        self._entries: list[tuple[int, int, Entry]] = []
+        self._order = itertools.count()
+        self._parties: list[Party] = []
+        self._handlers: list[OutsideThread] = []
+        self._spins = 0
+        self._reads = 0
+        self._local = threading.local()
+
+    # Who belongs to it
+
+    @property
+    def current(self) -> Party | None:
+        """The party that is running, or None for somebody who does not belong to the block."""
+        return None if self.closed else getattr(self._local, "party", None)
+
+    def joined(self) -> Party:
+        """Return the party that is running; somebody new becomes one."""
+        return self.current or self.adopt(self.expect(threading.current_thread()))
+
+    def expect(self, thread: threading.Thread) -> Party:
+        """Write down a party that is about to run: it counts as awake from now on."""
+        party = Party(thread)
+        with self.lock:
+            self._parties.append(party)
+        return party
+
+    def adopt(self, party: Party) -> Party:
+        """Say that the thread that is running is this party."""
+        self._local.party = party
+        return party
+
+    def leave(self, party: Party) -> None:
+        """Strike a party out; whoever joins it is awake before that."""
+        with self.lock:
+            party.left = True
+            for waiter in party.joiners:
+                waiter.release()
+            if party in self._parties:
+                self._parties.remove(party)
+            if getattr(self._local, "party", None) is party:
+                del self._local.party
+            self.settle()
+
+    def party_of(self, thread: threading.Thread) -> Party | None:
+        """Return the party that a thread is."""
+        with self.lock:
+            return next((party for party in self._parties if party.thread is thread), None)
+
+    @property
+    def parties(self) -> tuple[Party, ...]:
+        """Everybody who belongs to the block."""
+        with self.lock:
+            return tuple(self._parties)
+
+    # Resting and waking
+
+    @property
+    def now(self) -> int:
+        """Nanoseconds on the clock."""
+        return self.clock.nanoseconds
+
+    def read(self) -> int:
+        """Return the nanoseconds on the clock to a client, who may not look for ever without sleeping."""
+        self.check()
+        self._reads += 1
+        if self._reads > READS:
+            self._on_limit(self.now)
+            self.check()
+        return self.now
+
+    def enter(self, nanoseconds: int, party: Party | None, wake: Callable[[], object]) -> Entry:
+        """Wish to be woken so many nanoseconds from now."""
+        with self.lock:
+            entry = Entry(party, wake)
+            heapq.heappush(self._entries, (self.now + nanoseconds, next(self._order), entry))
+            self.activity += 1
+            return entry
+
+    def sleep(self, nanoseconds: int, where: str) -> None:
+        """Let the running thread sleep on the clock."""
+        self.rest(Waiter(self, self.joined()), nanoseconds, where)
+
+    def rest(self, waiter: Waiter, nanoseconds: int | None, where: str, *, real_seconds: float | None = None) -> bool:
+        """Let a waiter's party rest until it is woken or so much time has passed; return whether it was woken.
+
+        Args:
+            nanoseconds: on the clock, or None for no time-out there.
+            real_seconds: a time-out in real time.
+        """
+        party = waiter.party
+        with self.lock:
+            self.check()
+            if self.closed and nanoseconds is not None:
+                waiter.expire()
+            if not (waiter.over or self.closed):
+                party.where, party.waiter, party.weight = where, waiter, RESTING
+                if nanoseconds is not None:
+                    waiter.entry = self.enter(nanoseconds, party, waiter.expire)
+                self.settle()
+        try:
+            waiter.block(real_seconds)
+        finally:
+            waiter.expire()  # after a time-out in real time, or an exception: nobody else has woken it
+            party.waiter = None
+        self.check()
+        return waiter.notified
+
+    @contextmanager
+    def resting(self, party: Party, where: str) -> Iterator[None]:
+        """Let a party rest while it waits for somebody who does not belong to the block."""
+        with self.lock:
+            self.check()
+            party.where = where
+            party.weight = RESTING
+            self.settle()
+        try:
+            yield
+        finally:
+            with self.lock:
+                party.weight = party.awake
+        self.check()
+
+    def reply_later(self, nanoseconds: int, handler: OutsideThread) -> None:
+        """Hold a reply back on the clock: until it leaves, whoever waits for it does not keep time from moving."""
+        leaves = threading.Event()
+
+        def leave() -> None:
+            self._handlers.remove(handler)
+            leaves.set()
+
+        with self.lock:
+            if self.closed or self.error:
+                return
+            self._handlers.append(handler)
+            entry = self.enter(nanoseconds, None, leave)
+            self.settle()
+        while not leaves.wait(0.1):
+            with self.lock:
+                if not entry.cancelled and handler.gone():
+                    entry.cancelled = True
+                    leave()
+
+    def settle(self) -> None:
+        """Wake the earliest sleepers, one at a time, as long as nobody is awake."""
+        while self._entries and not (self.closed or self.error) and self._may_move():
+            when, _, entry = self._entries[0]
+            if entry.cancelled:
+                heapq.heappop(self._entries)
+                continue
+            if max(when, self.now) > self._limit:
+                return self._on_limit(when)
+            heapq.heappop(self._entries)
+            self._move_to(when)
+            if entry.party is not None:
+                entry.party.weight = entry.party.awake
+            entry.cancelled = True
+            entry.wake()
+
+    def _move_to(self, when: int) -> None:
+        self.activity += 1
+        if when > self.now:
+            self.clock.move(when - self.now)
+            self._spins = self._reads = 0
+        else:
+            self._spins += 1
+            if self._spins > SPINS:
+                self._on_limit(when)
+
+    def _may_move(self) -> bool:
+        awake = sum(party.weight for party in self._parties)
+        for _, pool in self.pools.values():
+            awake += pool.weight + sum(job.weight for job in pool.running)
+        return awake == 0 or awake <= sum(not handler.gone() for handler in self._handlers)
+
+    def sweep(self) -> None:
+        """Strike out threads that have ended without saying so."""
+        for party in self.parties:
+            if party.thread is not None and party.thread.ident and not party.thread.is_alive():
+                self.leave(party)
+        with self.lock:
+            self.settle()
+
+    # The end
+
+    def check(self) -> None:
+        """Raise what has stopped the block."""
+        if self.error is not None and not self.closed:
+            raise self.error
+
+    def stop(self, error: type[BaseException]) -> None:
+        """Wake everybody up with an error: now who rests, the others at their next driven call."""
+        with self.lock:
+            self.error = error
+            self._wake_all()
+
+    def close(self) -> None:
+        """End the block: who still sleeps wakes up and goes on in real time."""
+        with self.lock:
+            self.closed = True
+            self._wake_all()
+
+    def _wake_all(self) -> None:
+        for party in self._parties + [job for _, pool in self.pools.values() for job in pool.running]:
+            # Who waits for somebody else, without a time-out, goes on waiting for them when a block just ends.
+            if party.waiter is not None and (self.error or party.waiter.entry is not None):
+                party.waiter.expire()
+        for _, _, entry in self._entries:
+            if not entry.cancelled:
+                entry.cancelled = True
+                entry.wake()
+        self._entries.clear()
+
+    # Pools
+
+    def pool(self, executor: Any) -> Pool:
+        """Return the account of a thread pool."""
+        with self.lock:
+            return self.pools.setdefault(id(executor), (executor, Pool(executor._max_workers)))[1]
+
+    def queue(self, pool: Pool) -> Party:
+        """Write down a job that was submitted: it is awake as soon as a worker is free for it."""
+        job = Party(None)
+        with self.lock:
+            pool.queued.append(job)
+        return job
+
+    def take(self, pool: Pool, job: Party) -> None:
+        """Say that the thread that is running does this job."""
+        with self.lock:
+            job.thread = threading.current_thread()
+            if job in pool.queued:
+                pool.queued.remove(job)
+                pool.running.append(job)
+        self.adopt(job)
+
+    def done(self, pool: Pool, job: Party) -> None:
+        """Strike a job out; whoever waits for the pool to be empty is awake before that."""
+        with self.lock:
+            job.left = True
+            for jobs in (pool.queued, pool.running):
+                if job in jobs:
+                    jobs.remove(job)
+            if pool.is_empty:
+                for waiter in pool.joiners:
+                    waiter.release()
+                pool.joiners.clear()
+            self.settle()
+
+    def release_thread(self) -> None:
+        """Say that the thread that is running does no job any more."""
+        if hasattr(self._local, "party"):
+            del self._local.party
+
+
+def place() -> str:
+    """Return the line of the code that waits: "my_client.py:41 in wait"; what it calls to wait is passed over."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_back is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] not in _WAITING:
+            break
+        frame = frame.f_back
+    return line_of(frame)
+
+
+def line_of(frame: FrameType | None) -> str:
+    """Return a frame as "path/my_client.py:41 in wait"."""
+    return f"{near(frame.f_code.co_filename)}:{frame.f_lineno} in {frame.f_code.co_name}" if frame else "?"
+
+
+def near(path: str) -> str:
+    """Return a path as it is written from the working directory, if it lies below that."""
+    below = os.path.relpath(path) if os.path.isabs(path) else path
+    return path if below.startswith(os.pardir) else below

@@ -1,0 +1,116 @@
+"""Which modules a block drives: what the caller named, checked, and recipes for libraries that sleep for others."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import sys
+import threading
+import time
+from types import ModuleType
+
+from ..errors import UsageError, advice, nearest, shown
+from .replacing import names_in
+
+__all__ = ["RECIPES", "targets"]
+
+__tracebackhide__ = True
+
+RECIPES: dict[str, tuple[str, ...]] = {
+    "tenacity": ("tenacity", "tenacity.nap", "tenacity.asyncio", "tenacity._asyncio"),
+    "backoff": ("backoff._sync", "backoff._async"),
+    "urllib3": ("urllib3.util.retry",),
+}
+"""Libraries whose name stands for exactly the modules that sleep there. All of urllib3 would make its time-outs on
+sockets virtual, and those measure a real server."""
+
+_OURS = ("pytest_redis_actions", "pytest", "_pytest", "pytest_httpserver", "werkzeug")
+_SOURCES = (time, asyncio, datetime, threading)
+_NAMES = {module.__name__ for module in _SOURCES}
+_WORDS = ("sleep", "wait", "wait_for", "join", "timeout")
+
+
+def targets(given: tuple[object, ...], *, submodules: bool) -> list[ModuleType]:
+    """Return the modules to drive.
+
+    Args:
+        given: import names, recipe names or module objects.
+        submodules: whether what lies below the named packages is driven too.
+
+    Raises:
+        UsageError: none was named, or one is not imported, uses no time, or is not the client's.
+    """
+    if not given:
+        raise UsageError("drive() names no module", fix='name the modules that wait: clock.drive("my_client")')
+    found: dict[str, ModuleType] = {}
+    for each in given:
+        for module in _targets(each, submodules=submodules):
+            found[module.__name__] = module
+    return list(found.values())
+
+
+def _targets(given: object, *, submodules: bool) -> list[ModuleType]:
+    name = given.__name__ if isinstance(given, ModuleType) else given
+    if not isinstance(name, str):
+        raise UsageError(
+            f"drive({shown(given, 40)}): no module", fix='give its import name, "my_client.poller"', value=given
+        )
+    _check_not_ours(name)
+    if name in RECIPES and not submodules:
+        return _recipe(name)
+    module = given if isinstance(given, ModuleType) else sys.modules.get(name)
+    if module is None:
+        raise UsageError(
+            f"drive({shown(name, 60)}): no such module is imported",
+            fix=f"{advice(name, [*sys.modules, *RECIPES])}import it before it is driven",
+            value=name,
+        )
+    below = _below(name)
+    chosen = [module, *below] if submodules else [module]
+    if not any(_uses_time(each) for each in chosen):
+        _refuse_idle(name, below, submodules=submodules)
+    return chosen
+
+
+def _check_not_ours(name: str) -> None:
+    top = name.partition(".")[0]
+    if top in sys.stdlib_module_names and top != "__main__":
+        raise UsageError(
+            f"drive({name!r}): the standard library keeps real time",
+            fix="name the modules of the client that use it; what they see of it is virtual",
+            value=name,
+        )
+    if top in _OURS:
+        raise UsageError(
+            f"drive({name!r}): the stub and pytest keep real time", fix="name the modules of the client", value=name
+        )
+
+
+def _recipe(name: str) -> list[ModuleType]:
+    found = [sys.modules[each] for each in RECIPES[name] if each in sys.modules]
+    if not found:
+        raise UsageError(f"drive({name!r}): {name} is not imported", fix=f"import {name} before it is driven")
+    return found
+
+
+def _below(name: str) -> list[ModuleType]:
+    return [module for each, module in sorted(sys.modules.items()) if each.startswith(f"{name}.") and module]
+
+
+def _uses_time(module: ModuleType) -> bool:
+    known = {id(source) for source in _SOURCES} | {
+        id(value) for source in _SOURCES for value in vars(source).values() if callable(value)
+    }
+    words = names_in(module)
+    return any(id(value) in known for value in vars(module).values()) or not words.isdisjoint({*_NAMES, *_WORDS})
+
+
+def _refuse_idle(name: str, below: list[ModuleType], *, submodules: bool) -> None:
+    sleeping = [module.__name__ for module in below if _uses_time(module)]
+    if sleeping and not submodules:
+        some = ", ".join(map(repr, sleeping[:3]))
+        fix = f"drive({some}) use it; or drive({name!r}, submodules=True)"
+    else:
+        guess = nearest(name, [each for each in sys.modules if each != name and "." not in each], cutoff=0.8)
+        fix = (f"was {guess!r} meant? " if guess else "") + "name the module in which the client sleeps"
+    raise UsageError(f"drive({name!r}): this module uses no time", fix=fix, value=name)

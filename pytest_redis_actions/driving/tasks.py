@@ -1,0 +1,375 @@
+"""asyncio on the clock of a block: what sleeps and times out, and when a loop as a whole rests.
+
+A loop judges itself, in its own thread, when it has nothing left to run: each of its tasks sleeps on the clock, waits
+for another task, or waits for an asyncio primitive straight from driven or test code. Whatever else a task waits for is
+a reply that is on its way, and holds time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import asyncio.base_events
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any
+
+from ..errors import UsageError, shown
+from .ledger import AWAKE, RESTING, RUNNING, Entry, Ledger, Party, line_of
+from .replacing import Undo
+
+__all__ = ["Loops", "asynchronous"]
+
+__tracebackhide__ = True
+
+_NANOSECONDS = 1_000_000_000
+_PRIMITIVES = {
+    f"asyncio.{name}" for name in ("locks", "queues", "tasks", "taskgroups", "timeouts", "runners", "threads")
+}
+_TRANSPARENT = {*_PRIMITIVES, __name__}
+_CALLBACKS = ("_chain_future.<locals>._call_check_cancel", "shield.<locals>._outer_done_callback")
+
+
+class _Sleep(asyncio.Future[None]):
+    """What a task waits for while it sleeps on the clock."""
+
+
+def asynchronous(loops: Loops) -> dict[str, Any]:
+    """Return what stands for the functions of asyncio that measure time."""
+    ledger = loops.ledger
+
+    async def sleep(delay: float, result: Any = None) -> Any:
+        ledger.check()
+        nanoseconds = round(delay * _NANOSECONDS)
+        if nanoseconds <= 0 or ledger.closed:
+            await asyncio.sleep(max(delay, 0))
+            return result
+        loop = asyncio.get_running_loop()
+        awoken = _Sleep(loop=loop)
+        entry = _enter(loops, loop, nanoseconds, lambda: _wake(awoken))
+        try:
+            await awoken
+        finally:
+            entry.cancelled = True
+        ledger.check()
+        return result
+
+    async def wait_for(fut: Awaitable[Any], timeout: float | None) -> Any:
+        ledger.check()
+        if timeout is None or ledger.closed:
+            return await asyncio.wait_for(fut, timeout)
+        waited = asyncio.ensure_future(fut)
+        expired = False
+
+        def expire() -> None:
+            nonlocal expired
+            expired = waited.cancel()
+
+        if timeout <= 0 and not waited.done():
+            expire()
+            entry = None
+        else:
+            entry = _enter(loops, asyncio.get_running_loop(), round(timeout * _NANOSECONDS), expire)
+        try:
+            return await waited
+        except asyncio.CancelledError:
+            if expired and not _is_cancelled():
+                raise asyncio.TimeoutError from None
+            raise
+        finally:
+            if entry is not None:
+                entry.cancelled = True
+
+    async def wait(
+        fs: Iterable[Any], *, timeout: float | None = None, return_when: str = asyncio.ALL_COMPLETED
+    ) -> tuple[set[Any], set[Any]]:
+        if timeout is None or timeout <= 0 or ledger.closed:
+            result: tuple[set[Any], set[Any]] = await asyncio.wait(fs, timeout=timeout, return_when=return_when)
+            return result
+        futures = set(fs)
+        waiting = asyncio.ensure_future(asyncio.wait(futures, return_when=return_when))
+        entry = _enter(loops, asyncio.get_running_loop(), round(timeout * _NANOSECONDS), waiting.cancel)
+        try:
+            await asyncio.wait([waiting])
+        finally:
+            entry.cancelled = True
+            waiting.cancel()
+        if not waiting.cancelled():
+            waiting.result()  # a wrong argument is refused by asyncio itself
+        done = {future for future in futures if future.done()}
+        return done, futures - done
+
+    found: dict[str, Any] = {"sleep": sleep, "wait_for": wait_for, "wait": wait}
+    if sys.version_info >= (3, 11):
+        found |= _timeouts(loops)
+    return found
+
+
+def _wake(sleep: _Sleep) -> None:
+    if not sleep.done():
+        sleep.set_result(None)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return sys.version_info >= (3, 11) and task is not None and task.cancelling() > 0
+
+
+if sys.version_info >= (3, 11):
+
+    def _timeouts(loops: Loops) -> dict[str, Any]:
+        ledger = loops.ledger
+
+        class Timeout(asyncio.Timeout):
+            """A time-out of asyncio that is told to expire by the clock of the block."""
+
+            def __init__(self, when: float | None) -> None:
+                super().__init__(None)
+                self._due = when
+                self._entry: Entry | None = None
+
+            def when(self) -> float | None:
+                return self._due
+
+            def reschedule(self, when: float | None) -> None:
+                self._due = when
+                self._disarm()
+                super().reschedule(None)
+                if when is not None:
+                    left = max(0, round(when * _NANOSECONDS) - ledger.now)
+                    self._entry = _enter(loops, asyncio.get_running_loop(), left, self._expire)
+
+            def _expire(self) -> None:
+                if self._entry is not None:
+                    super().reschedule(asyncio.get_running_loop().time())
+
+            def _disarm(self) -> None:
+                if self._entry is not None:
+                    self._entry.cancelled = True
+                self._entry = None
+
+            async def __aenter__(self) -> Any:
+                due, self._due = self._due, None
+                entered = await super().__aenter__()
+                self.reschedule(due)
+                return entered
+
+            async def __aexit__(self, *error: Any) -> bool | None:
+                self._disarm()
+                return await super().__aexit__(*error)
+
+        def timeout(delay: float | None) -> Any:
+            ledger.check()
+            if ledger.closed:
+                return asyncio.timeout(delay)
+            return Timeout(None if delay is None else ledger.now / _NANOSECONDS + delay)
+
+        return {"timeout": timeout, "timeout_at": Timeout}
+
+
+def _enter(loops: Loops, loop: asyncio.AbstractEventLoop, nanoseconds: int, act: Callable[[], object]) -> Entry:
+    """Wish that a loop does something so many nanoseconds from now."""
+
+    def wake() -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(act)
+
+    return loops.ledger.enter(nanoseconds, loops.attached(loop), wake)
+
+
+class Loops:
+    """The event loops that parties run."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self._undo: dict[int, tuple[Any, Undo]] = {}
+
+    def hook(self, undo: Undo) -> None:
+        """Attach each loop that a party runs from now on."""
+        original, loops, ledger = asyncio.base_events.BaseEventLoop.run_forever, self, self.ledger
+
+        def run_forever(loop: Any) -> None:
+            if ledger.current is None:
+                return original(loop)
+            loops.attach(loop, ledger.current)
+            try:
+                return original(loop)
+            finally:
+                loops.detach(loop)
+
+        undo.attribute(asyncio.base_events.BaseEventLoop, "run_forever", run_forever)
+
+    def attached(self, loop: Any) -> Party:
+        """Return the party that runs this loop, which is the running one."""
+        party = self.ledger.joined()
+        if id(loop) not in self._undo:
+            self.attach(loop, party)
+        return party
+
+    def attach(self, loop: Any, party: Party) -> None:
+        """Let a loop say when it rests, and let driven code read the clock from it."""
+        selector = getattr(loop, "_selector", None)
+        if selector is None:
+            raise UsageError(
+                f"{shown(loop)} cannot be driven",
+                fix="run the client on a loop of asyncio itself: that one says when it waits",
+                value=loop,
+            )
+        undo = Undo()
+        undo.attribute(selector, "select", self._select(loop, party, selector.select))
+        undo.attribute(loop, "call_soon_threadsafe", self._call_soon(loop, party))
+        undo.attribute(loop, "time", self._time(loop))
+        undo.attribute(loop, "call_at", self._call_at(loop))
+        undo.attribute(loop, "call_later", self._call_later(loop))
+        with self.ledger.lock:
+            self._undo[id(loop)] = (loop, undo)
+            party.loop, party.weight = loop, RUNNING
+
+    def detach(self, loop: Any) -> None:
+        """Give a loop back as it was."""
+        with self.ledger.lock:
+            _, undo = self._undo.pop(id(loop), (loop, Undo()))
+            undo.restore()
+            for party in self.ledger.parties:
+                if party.loop is loop:
+                    party.loop, party.weight = None, AWAKE
+
+    def detach_all(self) -> None:
+        """Give all loops back."""
+        for loop, _ in list(self._undo.values()):
+            self.detach(loop)
+
+    def cancel_all(self) -> None:
+        """Cancel the tasks of every loop: the block was stopped."""
+        for loop, _ in list(self._undo.values()):
+            loop.call_soon_threadsafe(_cancel_tasks, loop)
+
+    def waiting(self) -> list[str]:
+        """Return where tasks wait for something that is not on the clock."""
+        return [self._where(task) for loop, _ in list(self._undo.values()) for task in _in_flight(loop, self._homes)]
+
+    @property
+    def _homes(self) -> set[str]:
+        return self.ledger.homes
+
+    def _where(self, task: Any) -> str:
+        return line_of(_chain(task)[-1].cr_frame if _chain(task) else None)
+
+    def _select(self, loop: Any, party: Party, original: Callable[..., Any]) -> Callable[..., Any]:
+        ledger, homes = self.ledger, self._homes
+
+        def select(timeout: float | None = None) -> Any:
+            if ledger.closed or (timeout is not None and timeout <= 0):
+                return original(timeout)
+            weight = sum(1 for _ in _in_flight(loop, homes))
+            with ledger.lock:
+                # What another thread has handed over meanwhile is there, or it marks the loop as running after this.
+                if not loop._ready:
+                    party.weight = weight or RESTING
+                    ledger.settle()
+            try:
+                return original(0 if loop._ready else timeout)
+            finally:
+                with ledger.lock:
+                    party.weight = RUNNING
+
+        return select
+
+    def _call_soon(self, loop: Any, party: Party) -> Callable[..., Any]:
+        original, ledger = loop.call_soon_threadsafe, self.ledger
+
+        def call_soon_threadsafe(*args: Any, **kwargs: Any) -> Any:
+            with ledger.lock:
+                party.weight = party.awake
+                return original(*args, **kwargs)
+
+        return call_soon_threadsafe
+
+    def _is_driven(self, depth: int) -> bool:
+        return not self.ledger.closed and sys._getframe(depth + 1).f_globals.get("__name__") in self.ledger.names
+
+    def _time(self, loop: Any) -> Callable[[], float]:
+        original, loops = loop.time, self
+
+        def time() -> float:
+            return loops.ledger.now / _NANOSECONDS if loops._is_driven(1) else float(original())
+
+        return time
+
+    def _call_later(self, loop: Any) -> Callable[..., Any]:
+        original, loops = loop.call_later, self
+
+        def call_later(delay: float, callback: Callable[..., object], *args: Any, context: Any = None) -> Any:
+            if not loops._is_driven(1):
+                return original(delay, callback, *args, context=context)
+            return loops._on_clock(loop, delay, callback, args, context)
+
+        return call_later
+
+    def _call_at(self, loop: Any) -> Callable[..., Any]:
+        original, loops = loop.call_at, self
+
+        def call_at(when: float, callback: Callable[..., object], *args: Any, context: Any = None) -> Any:
+            if not loops._is_driven(1):
+                return original(when, callback, *args, context=context)
+            return loops._on_clock(loop, when - loops.ledger.now / _NANOSECONDS, callback, args, context)
+
+        return call_at
+
+    def _on_clock(
+        self, loop: Any, delay: float, callback: Callable[..., object], args: tuple[Any, ...], context: Any
+    ) -> asyncio.TimerHandle:
+        due = self.ledger.now / _NANOSECONDS + delay
+        handle = asyncio.TimerHandle(due, callback, args, loop, context)
+        _enter(self, loop, round(max(0, delay) * _NANOSECONDS), lambda: _run(handle))
+        return handle
+
+
+def _run(handle: asyncio.TimerHandle) -> None:
+    if not handle.cancelled():
+        handle._run()
+
+
+def _cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+
+
+def _in_flight(loop: Any, homes: set[str]) -> Iterator[Any]:
+    """Yield the tasks that wait for something that time must not run ahead of."""
+    for task in asyncio.all_tasks(loop):
+        if not _rests(task, homes):
+            yield task
+
+
+def _rests(task: Any, homes: set[str]) -> bool:
+    awaited = task._fut_waiter
+    if awaited is None:
+        return False
+    if _is_known(awaited):
+        return True
+    modules = [coroutine.cr_frame.f_globals.get("__name__", "") for coroutine in _chain(task)]
+    if not modules or modules[-1] not in _PRIMITIVES:
+        return False
+    nearest = next((name for name in reversed(modules) if name not in _TRANSPARENT), None)
+    return nearest is None or nearest.partition(".")[0] in homes
+
+
+def _is_known(awaited: Any) -> bool:
+    """Whether it is the clock, another task or a job in a thread that ends this wait: each is accounted for."""
+    if isinstance(awaited, (_Sleep, asyncio.Task)):
+        return True
+    children = getattr(awaited, "_children", None)  # of asyncio.gather
+    if children is not None:
+        return all(child.done() or _is_known(child) for child in children)
+    callbacks = getattr(awaited, "_callbacks", None) or ()
+    return any(getattr(callback, "__qualname__", "") in _CALLBACKS for callback, _ in callbacks)
+
+
+def _chain(task: Any) -> list[Any]:
+    """Return the coroutines of a suspended task, the outermost first."""
+    found = []
+    coroutine: Any = task.get_coro()
+    while getattr(coroutine, "cr_frame", None) is not None:
+        found.append(coroutine)
+        coroutine = coroutine.cr_await
+    return found

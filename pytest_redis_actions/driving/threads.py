@@ -1,0 +1,226 @@
+"""What the standard library's threads do while a block is open: hooks that act for parties and pass all others through.
+
+A thread that a party starts is written down before it runs, a job when it is submitted; whoever waits for a condition,
+for a thread or for a pool rests until the one who ends the wait has said so.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures._base as futures
+import concurrent.futures.thread
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from .ledger import Ledger, OutsideThread, Party, Pool, Waiter, place
+from .replacing import Undo
+
+__all__ = ["hook_threads"]
+
+__tracebackhide__ = True
+
+_NANOSECONDS = 1_000_000_000
+# Waits that hand their time-out straight to Condition.wait: seen through, to find out who waits.
+_THROUGH = {
+    threading.Event.wait.__code__,
+    futures.Future.result.__code__,
+    futures.Future.exception.__code__,
+    futures.wait.__code__,
+}
+_worker = concurrent.futures.thread._worker
+
+
+def hook_threads(ledger: Ledger, undo: Undo) -> None:
+    """Install the hooks; `undo` takes them away."""
+    hooks = _Hooks(ledger)
+    undo.attribute(threading.Thread, "start", hooks.start())
+    undo.attribute(threading.Thread, "join", hooks.join())
+    undo.attribute(threading.Condition, "wait", hooks.wait())
+    undo.attribute(threading.Condition, "wait_for", hooks.wait_for())
+    undo.attribute(concurrent.futures.ThreadPoolExecutor, "submit", hooks.submit())
+
+
+class _Hooks:
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def _is_driven(self, frame: FrameType | None) -> bool:
+        """Whether a call comes straight from a driven module."""
+        while frame is not None and frame.f_code in _THROUGH:
+            frame = frame.f_back
+        return frame is not None and frame.f_globals.get("__name__") in self._ledger.names
+
+    def _party(self, frame: FrameType) -> tuple[Party | None, bool]:
+        if self._ledger.closed:
+            return None, False
+        driven = self._is_driven(frame)
+        return (self._ledger.joined() if driven else self._ledger.current), driven
+
+    def start(self) -> Callable[..., None]:
+        original, ledger = threading.Thread.start, self._ledger
+
+        def start(thread: threading.Thread) -> None:
+            if ledger.current is None or isinstance(thread, OutsideThread) or _is_worker(thread):
+                return original(thread)
+            party = ledger.expect(thread)
+            run = thread.run
+
+            def run_as_party() -> None:
+                thread.__dict__.pop("run", None)
+                ledger.adopt(party)
+                try:
+                    run()
+                except BaseException as error:
+                    if not (ledger.error and isinstance(error, ledger.error)):
+                        raise  # what stops the block is told by the block itself
+                finally:
+                    ledger.leave(party)
+
+            thread.run = run_as_party  # type: ignore[method-assign]  # of this one thread
+            try:
+                original(thread)
+            except BaseException:
+                ledger.leave(party)
+                raise
+
+        return start
+
+    def join(self) -> Callable[..., None]:
+        original, ledger, hooks = threading.Thread.join, self._ledger, self
+
+        def join(thread: threading.Thread, timeout: float | None = None) -> None:
+            party, driven = hooks._party(sys._getframe(1))
+            if party is None or thread is threading.current_thread() or not thread.is_alive():
+                return original(thread, timeout)
+            waiters = hooks._waiters_for_end(thread)
+            if waiters is None:  # somebody else's thread: its end is seen when it comes
+                with ledger.resting(party, place()):
+                    return original(thread, timeout)
+            waiter = Waiter(ledger, party)
+            if not hooks._await_end(waiter, waiters, timeout, driven, place()):
+                return None
+            return original(thread)
+
+        return join
+
+    def _waiters_for_end(self, thread: threading.Thread) -> tuple[Callable[[], bool], list[Waiter]] | None:
+        """Return how to see that a thread of the block has ended, and who waits for that."""
+        party = self._ledger.party_of(thread)
+        if party is not None:
+            return (lambda: party.left), party.joiners
+        pools = (pool for executor, pool in tuple(self._ledger.pools.values()) if thread in executor._threads)
+        pool = next(pools, None)
+        return None if pool is None else (lambda: pool.is_empty, pool.joiners)
+
+    def _await_end(
+        self,
+        waiter: Waiter,
+        ending: tuple[Callable[[], bool], list[Waiter]],
+        timeout: float | None,
+        driven: bool,
+        where: str,
+    ) -> bool:
+        has_ended, waiters = ending
+        with self._ledger.lock:
+            if has_ended():
+                return True
+            waiters.append(waiter)
+        virtual, real = _spans(timeout, driven)
+        return self._ledger.rest(waiter, virtual, where, real_seconds=real)
+
+    def wait(self) -> Callable[..., bool]:
+        original, hooks = threading.Condition.wait, self
+
+        def wait(condition: Any, timeout: float | None = None) -> bool:
+            party, driven = hooks._party(sys._getframe(1))
+            if party is None or (timeout is not None and timeout <= 0):
+                return original(condition, timeout)
+            return hooks._wait(condition, party, *_spans(timeout, driven), place())
+
+        return wait
+
+    def wait_for(self) -> Callable[..., object]:
+        original, ledger, hooks = threading.Condition.wait_for, self._ledger, self
+
+        def wait_for(condition: Any, predicate: Callable[[], object], timeout: float | None = None) -> object:
+            party, driven = hooks._party(sys._getframe(1))
+            if party is None or not driven or timeout is None:
+                return original(condition, predicate, timeout)
+            # The original measures what is left of the time-out in real time.
+            ends = ledger.now + round(timeout * _NANOSECONDS)
+            while not (result := predicate()) and ledger.now < ends and not ledger.closed:
+                hooks._wait(condition, party, ends - ledger.now, None, place())
+            return result
+
+        return wait_for
+
+    def _wait(self, condition: Any, party: Party, virtual: int | None, real: float | None, where: str) -> bool:
+        """Wait as `Condition.wait` does, with a waiter that is written down as awake by the one who notifies it."""
+        if not condition._is_owned():
+            raise RuntimeError("cannot wait on un-acquired lock")
+        waiter = Waiter(self._ledger, party)
+        condition._waiters.append(waiter)
+        saved = condition._release_save()
+        notified = False
+        try:
+            notified = self._ledger.rest(waiter, virtual, where, real_seconds=real)
+        finally:
+            condition._acquire_restore(saved)
+            if not notified and waiter in condition._waiters:
+                condition._waiters.remove(waiter)
+        return notified
+
+    def submit(self) -> Callable[..., Any]:
+        original, ledger = concurrent.futures.ThreadPoolExecutor.submit, self._ledger
+
+        def submit(executor: Any, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+            if ledger.current is None:
+                return original(executor, fn, *args, **kwargs)
+            pool = ledger.pool(executor)
+            job = ledger.queue(pool)
+
+            def work(*args: Any, **kwargs: Any) -> Any:
+                ledger.take(pool, job)
+                try:
+                    return fn(*args, **kwargs)
+                finally:
+                    ledger.release_thread()
+
+            try:
+                future = original(executor, work, *args, **kwargs)
+            except BaseException:
+                ledger.done(pool, job)
+                raise
+            _when_told(future, ledger, pool, job)
+            return future
+
+        return submit
+
+
+def _when_told(future: Any, ledger: Ledger, pool: Pool, job: Party) -> None:
+    """Strike a job out when everybody who waits for its result has been told."""
+    told = future._invoke_callbacks
+
+    def tell() -> None:
+        told()
+        ledger.done(pool, job)
+
+    with future._condition:
+        if not future.done():
+            future._invoke_callbacks = tell
+            return
+    ledger.done(pool, job)
+
+
+def _is_worker(thread: Any) -> bool:
+    # Its jobs are the parties, not the thread itself, which outlives them.
+    return getattr(thread, "_target", None) is _worker
+
+
+def _spans(timeout: float | None, driven: bool) -> tuple[int | None, float | None]:
+    """Return a time-out in nanoseconds on the clock and one in real seconds; at most one of them is there."""
+    if timeout is None:
+        return None, None
+    return (round(max(0, timeout) * _NANOSECONDS), None) if driven else (None, max(0, timeout))

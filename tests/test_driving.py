@@ -1,0 +1,553 @@
+"""Driving a client's time: what a driven module sees, what others see, and that nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import concurrent.futures
+import datetime
+import importlib
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from pytest_redis_actions.clock import DEFAULT_EPOCH, VirtualClock, WallClock
+from pytest_redis_actions.errors import UsageError
+
+START = float(DEFAULT_EPOCH)
+Write = Callable[..., Any]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
+    """Return a function that writes a module, or a package, and imports it."""
+    monkeypatch.syspath_prepend(tmp_path)
+    written: list[str] = []
+
+    def write(source: str, name: str = "driven_client") -> ModuleType:
+        path = tmp_path.joinpath(*name.split("."))
+        if name.endswith("__init__"):
+            name = name.rpartition(".")[0]
+        path.parent.mkdir(exist_ok=True)
+        path.with_suffix(".py").write_text(source, encoding="utf-8")
+        written.append(name)
+        importlib.invalidate_caches()
+        return importlib.import_module(name)
+
+    yield write
+    for name in written:
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+# What a driven module sees
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import time\ndef nap(): time.sleep(30)",
+        "import time as t\ndef nap(): t.sleep(30)",
+        "from time import sleep\ndef nap(): sleep(30)",
+        "from time import sleep as rest\ndef nap(): rest(30)",
+        "def nap():\n    import time\n    time.sleep(30)",
+        "def nap():\n    from time import sleep\n    sleep(30)",
+        "import time\ndef nap(sleep=time.sleep): sleep(30)",
+        "import time\ndef nap(*, sleep=time.sleep): sleep(30)",
+        "import time\ndef make(sleep):\n    return lambda: sleep(30)\nnap = make(time.sleep)",
+        "import time\nclass Client:\n    rest = time.sleep\n    def nap(self): self.rest(30)\nnap = Client().nap",
+        "import time\nclass Client:\n    rest = staticmethod(time.sleep)\nnap = lambda: Client.rest(30)",
+        "import time\nclass Client:\n    def nap(self, sleep=time.sleep): sleep(30)\nnap = Client().nap",
+        "import time\nclass Client:\n    @staticmethod\n    def nap(sleep=time.sleep): sleep(30)\nnap = Client.nap",
+        "import time\nclass A:\n    class B:\n        rest = time.sleep\nnap = lambda: A.B().rest(30)",
+        "import functools, time\n@functools.lru_cache\ndef nap(sleep=time.sleep): sleep(30)",
+        "import time\nfrom dataclasses import dataclass, field\n@dataclass\nclass Client:\n"
+        "    began: float = field(default_factory=time.time)\ndef nap():\n"
+        "    assert Client().began == 1760400000\n    time.sleep(30)",
+        "import threading\ndef nap(): assert not threading.Event().wait(30)",
+        "from threading import Event\nstop = Event()\ndef nap(): assert stop.wait(timeout=30) is False",
+        "import threading\nc = threading.Condition()\ndef nap():\n    with c: assert c.wait(30) is False",
+        "import threading\nc = threading.Condition()\ndef nap():\n    with c: assert not c.wait_for(lambda: False, 30)",
+        "import asyncio\ndef nap(): asyncio.run(asyncio.sleep(30))",
+        "from asyncio import run, sleep\ndef nap(): run(sleep(30))",
+        "async def main():\n    import asyncio\n    await asyncio.sleep(30)\n"
+        "def nap():\n    from asyncio import run\n    run(main())",
+    ],
+)
+def test_a_module_sleeps_on_the_clock(write: Write, clock: VirtualClock, source: str) -> None:
+    module = write(source)
+
+    with clock.drive("driven_client"):
+        module.nap()
+
+    assert clock.seconds == 30
+
+
+def test_a_module_reads_the_clock(write: Write, clock: VirtualClock) -> None:
+    module = write(
+        "import time, datetime\nfrom datetime import datetime as dt, timezone\n"
+        "def look(): return (time.time(), time.time_ns(), time.monotonic(), time.monotonic_ns(), time.perf_counter(),"
+        " time.perf_counter_ns(), datetime.datetime.now(timezone.utc).timestamp(), dt.now().timestamp(),"
+        " dt.utcnow().replace(tzinfo=timezone.utc).timestamp(), dt.today().timestamp())"
+    )
+    clock.advance(2.5)
+
+    with clock.drive("driven_client"):
+        seen = module.look()
+
+    now = START + 2.5
+    assert seen == (now, int(now * 1e9), 2.5, 2_500_000_000, 2.5, 2_500_000_000, now, now, now, now)
+
+
+def test_what_datetime_makes_is_the_real_one(write: Write, clock: VirtualClock) -> None:
+    module = write("from datetime import datetime\ndef make(): return datetime.now(), datetime(2026, 1, 2), datetime")
+
+    with clock.drive(module):
+        now, built, kind = module.make()
+        assert isinstance(now, kind)
+        assert issubclass(datetime.datetime, kind)
+        assert kind.fromisoformat("2026-01-02") == built
+
+    assert type(now) is type(built) is datetime.datetime
+
+
+def test_a_loop_tells_driven_code_the_time_of_the_clock(write: Write, clock: VirtualClock) -> None:
+    module = write(
+        "import asyncio\nasync def look():\n    loop = asyncio.get_running_loop()\n    record = [loop.time()]\n"
+        "    loop.call_later(7, record.append, 'later')\n    loop.call_at(3, lambda: record.append(loop.time()))\n"
+        "    loop.call_later(5, record.append, 'never').cancel()\n"
+        "    await asyncio.sleep(10)\n    return [*record, loop.time()]"
+    )
+
+    with clock.drive(module):
+        assert asyncio.run(module.look()) == [0, 3, "later", 10]
+
+
+DEADLINES = """
+import asyncio, time
+
+async def slow():
+    await asyncio.sleep(100)
+    return "done"
+
+async def wait_for(seconds):
+    return await asyncio.wait_for(slow(), seconds)
+
+async def timeout(seconds):
+    async with asyncio.timeout(seconds):
+        return await slow()
+
+async def timeout_at(seconds):
+    async with asyncio.timeout_at(asyncio.get_running_loop().time() + seconds):
+        return await slow()
+
+async def rescheduled(seconds):
+    async with asyncio.timeout(1) as limit:
+        limit.reschedule(asyncio.get_running_loop().time() + seconds)
+        return await slow()
+
+async def wait(seconds):
+    task = asyncio.ensure_future(slow())
+    done, pending = await asyncio.wait([task], timeout=seconds)
+    for each in pending:
+        each.cancel()
+    if pending:
+        raise asyncio.TimeoutError
+    return done.pop().result()
+"""
+NEEDS_TIMEOUT = {"timeout", "timeout_at", "rescheduled"}
+
+
+@pytest.mark.parametrize("way", ["wait_for", "wait", *sorted(NEEDS_TIMEOUT)])
+def test_a_deadline_on_asyncio_follows_the_clock(write: Write, clock: VirtualClock, way: str) -> None:
+    if way in NEEDS_TIMEOUT and sys.version_info < (3, 11):
+        assert not hasattr(asyncio, "timeout")  # it came with 3.11
+        return
+    wait = getattr(write(DEADLINES), way)
+
+    with clock.drive("driven_client"):
+        with pytest.raises(asyncio.TimeoutError):
+            asyncio.run(wait(60))
+        assert clock.seconds == 60
+        assert asyncio.run(wait(101)) == "done"
+        assert clock.seconds == 160
+
+
+def test_a_cancelled_wait_is_no_time_out(write: Write, clock: VirtualClock) -> None:
+    module = write(DEADLINES)
+
+    async def cancel() -> None:
+        task = asyncio.ensure_future(module.wait_for(60))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with clock.drive("driven_client"):
+        asyncio.run(cancel())
+
+    assert clock.seconds == 0
+
+
+def test_a_wait_that_is_over_already(write: Write, clock: VirtualClock) -> None:
+    module = write(DEADLINES)
+
+    with clock.drive("driven_client"), pytest.raises(asyncio.TimeoutError):
+        asyncio.run(module.wait_for(0))
+
+    assert clock.seconds == 0
+
+
+def test_an_event_that_is_set_in_time_ends_a_wait(write: Write, clock: VirtualClock) -> None:
+    module = write(
+        "import threading, time\nready = threading.Event()\n"
+        "def waits(): return ready.wait(10), time.monotonic()\n"
+        "def sets():\n    time.sleep(3)\n    ready.set()\n"
+    )
+
+    with clock.drive("driven_client"), concurrent.futures.ThreadPoolExecutor(2) as pool:
+        waiting, _ = pool.submit(module.waits), pool.submit(module.sets)
+        assert waiting.result() == (True, 3)
+
+
+def test_joins_and_results_time_out_on_the_clock(write: Write, clock: VirtualClock) -> None:
+    module = write(
+        "import threading, time\nfrom concurrent.futures import ThreadPoolExecutor, TimeoutError, wait\n"
+        "def join():\n"
+        "    thread = threading.Thread(target=time.sleep, args=(100,))\n    thread.start()\n    thread.join(30)\n"
+        "    assert thread.is_alive() and time.monotonic() == 30\n    thread.join()\n"
+        "    assert not thread.is_alive() and time.monotonic() == 100\n"
+        "def result():\n"
+        "    with ThreadPoolExecutor(1) as pool:\n"
+        "        future = pool.submit(time.sleep, 100)\n"
+        "        try:\n            future.result(30)\n        except TimeoutError:\n            pass\n"
+        "        assert time.monotonic() == 130\n"
+        "        assert not wait([future], timeout=20).done and time.monotonic() == 150\n"
+        "    assert time.monotonic() == 200\n"
+    )
+
+    with clock.drive("driven_client"):
+        module.join()
+        module.result()
+
+    assert clock.seconds == 200
+
+
+def test_a_blocking_call_in_a_thread_of_the_loop(write: Write, clock: VirtualClock) -> None:
+    module = write(
+        "import asyncio, time\nasync def main():\n"
+        "    await asyncio.gather(asyncio.to_thread(time.sleep, 30), asyncio.sleep(20))\n"
+        "    await asyncio.shield(asyncio.ensure_future(asyncio.sleep(5)))\n"
+        "    await asyncio.get_running_loop().run_in_executor(None, time.sleep, 1)\n"
+    )
+
+    with clock.drive("driven_client"):
+        asyncio.run(module.main())
+
+    assert clock.seconds == 36
+
+
+def test_tasks_that_wait_for_each_other(write: Write, clock: VirtualClock) -> None:
+    module = write(
+        "import asyncio\nasync def main():\n    queue, lock, record = asyncio.Queue(1), asyncio.Lock(), []\n"
+        "    async def produces():\n        for item in range(3):\n            await asyncio.sleep(10)\n"
+        "            await queue.put(item)\n"
+        "    async def consumes():\n        for _ in range(3):\n            async with lock:\n"
+        "                record.append((await queue.get(), asyncio.get_running_loop().time()))\n"
+        "                await asyncio.sleep(15)\n"
+        "    await asyncio.gather(produces(), consumes())\n    return record"
+    )
+
+    with clock.drive("driven_client"):
+        assert asyncio.run(module.main()) == [(0, 10), (1, 25), (2, 40)]
+
+
+def test_sleeping_for_no_time_gives_others_their_turn(write: Write, clock: VirtualClock) -> None:
+    module = write("import asyncio, time\nasync def nap(): return await asyncio.sleep(0, 'slept')")
+
+    with clock.drive("driven_client"):
+        assert asyncio.run(module.nap()) == "slept"
+        module.time.sleep(0)
+        with pytest.raises(ValueError, match="must be non-negative"):
+            module.time.sleep(-1)
+
+    assert clock.seconds == 0
+
+
+def test_a_module_may_still_read_everything_else_of_time(write: Write, clock: VirtualClock) -> None:
+    module = write("import time\ndef nap(): time.sleep(1)")
+
+    with clock.drive("driven_client"):
+        assert module.time.strftime("%Y", module.time.gmtime(0)) == "1970"
+        assert "sleep" in dir(module.time)
+        assert repr(module.time.sleep) == "<sleep on a driven clock>"
+
+
+# What others see
+
+
+def test_all_other_code_keeps_real_time(write: Write, clock: VirtualClock) -> None:
+    module = write("import time\ndef nap(): time.sleep(1000)")
+    before = time.monotonic()
+
+    with clock.drive("driven_client"):
+        module.nap()
+        assert time.monotonic() - before < 100
+        assert abs(time.time() - datetime.datetime.now().timestamp()) < 100
+
+    assert clock.seconds == 1000
+
+
+def test_a_dict_a_partial_and_an_instance_made_before_are_out_of_reach(write: Write, clock: VirtualClock) -> None:
+    module = write(
+        "import functools, time\ntable = {'sleep': time.sleep}\npart = functools.partial(time.sleep, 0.01)\n"
+        "class Client:\n    def __init__(self): self.sleep = time.sleep\n"
+        "early = Client()\n"
+        "def nap():\n    table['sleep'](0.01)\n    part()\n    early.sleep(0.01)\n    Client().sleep(9)"
+    )
+
+    with clock.drive("driven_client"):
+        module.nap()
+
+    assert clock.seconds == 9
+
+
+def test_what_a_client_keeps_beyond_the_block_is_real_again(write: Write, clock: VirtualClock) -> None:
+    module = write("import time\nclass Client:\n    def __init__(self): self.sleep, self.now = time.sleep, time.time")
+
+    with clock.drive("driven_client"):
+        client = module.Client()
+        assert client.now() == START
+    client.sleep(0)
+
+    assert abs(client.now() - time.time()) < 100
+    assert clock.seconds == 0
+
+
+# Nothing is left behind
+
+WATCHED = (time, asyncio, asyncio.base_events.BaseEventLoop, threading, threading.Thread, threading.Condition, datetime)
+WATCHED_TOO = (concurrent.futures.ThreadPoolExecutor, threading.Event, builtins)
+EVERYTHING = """
+import asyncio, datetime, threading, time
+from time import sleep
+class Client:
+    rest = time.sleep
+    rests = staticmethod(time.sleep)
+    def nap(self, seconds=1, sleep=time.sleep, *, now=time.time): sleep(seconds)
+def make(sleep): return lambda: sleep(1)
+nap = make(time.sleep)
+async def anap(): await asyncio.sleep(1)
+def fail():
+    sleep(1)
+    raise OSError("it broke")
+"""
+
+
+def snapshot(module: ModuleType) -> list[dict[str, int]]:
+    """Return the identity of everything that a block may replace."""
+    nap = module.Client.nap
+    held = {
+        "defaults": nap.__defaults__,
+        "now": nap.__kwdefaults__["now"],
+        "cell": module.nap.__closure__[0].cell_contents,
+    }
+    places: list[Any] = [vars(each) for each in (*WATCHED, *WATCHED_TOO, module, module.Client)]
+    return [{name: id(value) for name, value in place.items()} for place in [*places, held]]
+
+
+def test_everything_is_as_it_was_after_the_block(write: Write, clock: VirtualClock) -> None:
+    module = write(EVERYTHING)
+    before = snapshot(module)
+
+    with clock.drive("driven_client"):
+        module.Client().nap()
+        asyncio.run(module.anap())
+        assert snapshot(module) != before
+
+    assert snapshot(module) == before
+
+
+def test_everything_is_as_it_was_after_an_exception(write: Write, clock: VirtualClock) -> None:
+    module = write(EVERYTHING)
+    before = snapshot(module)
+
+    with pytest.raises(OSError, match="it broke"), clock.drive("driven_client"):
+        module.fail()
+
+    assert snapshot(module) == before
+
+
+def test_everything_is_as_it_was_after_a_cancelled_task(write: Write, clock: VirtualClock) -> None:
+    module = write(EVERYTHING)
+    before = snapshot(module)
+
+    async def cancel() -> None:
+        task = asyncio.ensure_future(module.anap())
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+
+    with clock.drive("driven_client"):
+        asyncio.run(cancel())
+
+    assert snapshot(module) == before
+
+
+def test_a_running_loop_is_given_back_as_it_was(write: Write, clock: VirtualClock) -> None:
+    module = write(EVERYTHING)
+
+    async def main() -> None:
+        loop: Any = asyncio.get_running_loop()
+        before = dict(vars(loop)), dict(vars(loop._selector))
+        with clock.drive("driven_client"):
+            await module.anap()
+            assert "time" in vars(loop)
+        after = dict(vars(loop)), dict(vars(loop._selector))
+        assert after[0].keys() == before[0].keys()
+        assert after[1].keys() == before[1].keys()
+
+    asyncio.run(main())
+
+    assert clock.seconds == 1
+
+
+def test_whoever_still_sleeps_at_the_end_goes_on_in_real_time(write: Write, clock: VirtualClock) -> None:
+    module = write(
+        "import threading, time\nrecord = []\ndef nap():\n    time.sleep(1e6)\n    record.append(time.time())"
+    )
+    with clock.drive("driven_client"):
+        thread = threading.Thread(target=module.nap)
+        thread.start()
+        module.time.sleep(5)
+    thread.join(10)
+
+    assert abs(module.record[0] - time.time()) < 100
+    assert clock.seconds == 5
+
+
+# What is refused
+
+
+def refusal(clock: Any, *modules: Any, **options: Any) -> str:
+    with pytest.raises(UsageError) as caught:
+        clock.drive(*modules, **options)
+    return str(caught.value)
+
+
+def test_a_module_that_is_not_imported_is_refused(write: Write, clock: VirtualClock) -> None:
+    write("import time")
+
+    assert refusal(clock, "driven_clinet") == (
+        "drive('driven_clinet'): no such module is imported\n"
+        "  fix  write 'driven_client'; import it before it is driven"
+    )
+
+
+def test_a_module_that_uses_no_time_is_refused(write: Write, clock: VirtualClock) -> None:
+    write("def poll(): return 1")
+
+    assert refusal(clock, "driven_client") == (
+        "drive('driven_client'): this module uses no time\n  fix  name the module in which the client sleeps"
+    )
+
+
+def test_a_package_that_leaves_the_sleeping_to_a_module_is_refused(write: Write, clock: VirtualClock) -> None:
+    write("VERSION = 1", "my_package.__init__")
+    module = write("import time\ndef nap(): time.sleep(3)", "my_package.poller")
+
+    assert refusal(clock, "my_package") == (
+        "drive('my_package'): this module uses no time\n"
+        "  fix  drive('my_package.poller') use it; or drive('my_package', submodules=True)"
+    )
+    with clock.drive("my_package", submodules=True):
+        module.nap()
+    assert clock.seconds == 3
+
+
+@pytest.mark.parametrize("name", ["time", "asyncio.tasks", "threading"])
+def test_the_standard_library_is_refused(clock: VirtualClock, name: str) -> None:
+    assert refusal(clock, name).startswith(
+        f"drive('{name}'): the standard library keeps real time\n  fix  name the mod"
+    )
+
+
+@pytest.mark.parametrize("name", ["pytest", "pytest_redis_actions.clock", "pytest_httpserver"])
+def test_the_stub_and_pytest_are_refused(clock: VirtualClock, name: str) -> None:
+    assert refusal(clock, name).startswith(f"drive('{name}'): the stub and pytest keep real time\n  fix  name the mod")
+
+
+def test_nothing_and_nonsense_are_refused(clock: VirtualClock) -> None:
+    assert refusal(clock).startswith("drive() names no module")
+    assert refusal(clock, 5).startswith("drive(5): no module")
+
+
+def test_a_recipe_that_is_not_imported_is_refused(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("backoff")]:
+        monkeypatch.delitem(sys.modules, name)
+
+    assert (
+        refusal(clock, "backoff")
+        == "drive('backoff'): backoff is not imported\n  fix  import backoff before it is driven"
+    )
+
+
+def test_a_wall_clock_is_not_driven() -> None:
+    assert refusal(WallClock(), "driven_client").startswith("a wall clock runs by itself, and cannot be driven")
+
+
+def test_two_clocks_cannot_be_driven_at_a_time(write: Write, clock: VirtualClock) -> None:
+    module = write("import time\ndef nap(): time.sleep(3)")
+    other = VirtualClock()
+
+    with clock.drive("driven_client"):
+        with (
+            pytest.raises(UsageError, match="another stub's clock drives modules already"),
+            other.drive("driven_client"),
+        ):
+            pass
+        module.nap()
+
+    assert (clock.seconds, other.seconds) == (3, 0)
+
+
+def test_blocks_of_one_clock_may_be_nested(write: Write, clock: VirtualClock) -> None:
+    one = write("import time\ndef nap(): time.sleep(3)", "one")
+    two = write("import time\ndef nap(): time.sleep(4)", "two")
+
+    with clock.drive("one"):
+        with clock.drive("two", "one"):
+            one.nap()
+            two.nap()
+        one.nap()
+        assert two.time is time
+
+    assert clock.seconds == 10
+    assert one.time is time
+
+
+# A client that takes its sleep as an argument
+
+
+def test_injected_and_driven_sleeps_go_together(write: Write, clock: VirtualClock) -> None:
+    module = write("import asyncio\nasync def nap(): await asyncio.sleep(4)")
+
+    async def both() -> None:
+        await asyncio.gather(module.nap(), clock.asleep(3))
+
+    with clock.drive("driven_client"):
+        clock.sleep(5)
+        asyncio.run(both())
+
+    assert clock.seconds == 9
