@@ -98,6 +98,12 @@ class Access:
             value=role,
         )
 
+    def renew(self) -> None:
+        """Give the administrator another password; what was given for the old one is worth nothing any more."""
+        user, _ = self._users[ADMIN]
+        self._users[ADMIN] = (user, f"password-{secrets.token_hex(4)}")
+        self._tokens.clear()
+
     def role_of(self, header: str | None, now: float) -> str | None:
         """Return the role of whoever sent this Authorization header, or None for nobody that we know.
 

@@ -86,6 +86,7 @@ class VirtualClock:
         self.epoch = _checked_epoch(epoch)
         self.nanoseconds = 0
         self._lock = threading.Lock()
+        self._alarms: list[tuple[int, Callable[[], object]]] = []
         self.block: Block | None = None
         self.watched: tuple[Watched, ...] = ()
         self.max_polls = MAX_POLLS
@@ -132,6 +133,15 @@ class VirtualClock:
                     "the clock would go beyond the year 9999", fix="advance by less, or set an earlier epoch"
                 )
             self.nanoseconds = moved
+            due = [act for when, act in self._alarms if when <= moved]
+            self._alarms = [alarm for alarm in self._alarms if alarm[0] > moved]
+        for act in due:
+            act()
+
+    def call_at(self, seconds: float, act: Callable[[], object]) -> None:
+        """Do something when the clock gets there."""
+        with self._lock:
+            self._alarms.append((_checked(seconds, "call_at"), act))
 
     async def asleep(self, seconds: float) -> None:
         """Stand in for `asyncio.sleep`: the clock moves on at once, and other tasks get their turn."""
@@ -239,6 +249,12 @@ class WallClock:
 
     def polled(self) -> None:
         """Do nothing."""
+
+    def call_at(self, seconds: float, act: Callable[[], object]) -> None:
+        """Do something when the clock gets there."""
+        timer = threading.Timer(max(0.0, (seconds - self.seconds) / self.rate), act)
+        timer.daemon = True
+        timer.start()
 
     def advance(self, seconds: float) -> None:
         """Move the clock on by this many seconds, besides the time that passes."""

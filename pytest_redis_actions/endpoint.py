@@ -10,14 +10,17 @@ import re
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from functools import partial
+from typing import cast
 
 from . import wire
 from .access import ANYBODY, Access, may
 from .clock import Clock
 from .errors import UsageError, shown
+from .faults import ABSENT, Fault, HttpDate
+from .injection import Injection
 from .journal import Exchange, Journal, safe_headers, safe_target
 from .lifecycle import OTHER, STATE_MACHINE, TASK
 from .messages import (
@@ -105,6 +108,7 @@ class Endpoint:
         self._forgotten = forgotten or {}
         self._records = Records(release)
         self._planned: list[Planned] = []
+        self.injection = Injection()
         self._under_way: dict[int, tuple[int, tuple[str, ...]]] = {}
         self._lock = threading.Lock()
 
@@ -189,13 +193,42 @@ class Endpoint:
         with self._lock:
             now = self.clock.seconds
             match = find(path)
-            answer = self._answer(request, path, query, match, now)
-            body = b"" if answer.document is None else wire.encode(answer.document)
+            fault = self.injection.fault_for(request.method, split(path), match, self._uids(match), now)
+            answer = self._answer_with(fault, request, path, query, match, now)
+            body = answer.raw if answer.raw is not None else _encoded(answer.document)
             secret = answer.code == 200 and match is not None and match.route.template.startswith("/v1/users/")
-            self._note(request, match, now, answer, b"" if secret else body)
-            reply = Reply(answer.code, self._headers(answer, now), body)
+            self._note(request, match, now, answer, b"" if secret else body, fault=fault.name if fault else "")
+            reply = Reply(answer.code, self._headers(answer, now), body, fault)
         self.clock.polled()
         return reply
+
+    def _uids(self, match: Match | None) -> tuple[str, ...]:
+        """Return the operations that a request is about: the one in its path, or all that a list may show."""
+        if not self.injection or match is None:
+            return ()
+        if "action" in match.values:
+            uid = self._records.at_place(Place(match.values["action"], match.values.get("node_uid")))
+            return (uid,) if uid else ()
+        return (match.values["uid"],) if "uid" in match.values else tuple(self._records)
+
+    def _answer_with(
+        self, fault: Fault | None, request: Request, path: str, query: str, match: Match | None, now: float
+    ) -> Answer:
+        if fault is None:
+            return self._answer(request, path, query, match, now)
+        if fault.renews:
+            self.access.renew()
+        if fault.code is not None:
+            uid = match.values.get("uid") if match else None
+            return Answer(fault.code, raw=fault.content, aimed=(uid,) if uid else (), headers=self._dated(fault, now))
+        answer = self._answer(request, path, query, match, now, count=fault.is_a_poll)
+        return answer if answer.code != 200 else _changed(answer, fault)
+
+    def _dated(self, fault: Fault, now: float) -> tuple[tuple[str, str], ...]:
+        return tuple(
+            (name, formatdate(self._unix(now + value.seconds), usegmt=True) if isinstance(value, HttpDate) else value)
+            for name, value in fault.headers
+        )
 
     def note(self, request: Request, reply: Reply) -> None:
         """Write down what a handler of the test's own has answered in place of the API. It counts as no poll."""
@@ -219,6 +252,7 @@ class Endpoint:
         body: bytes,
         *,
         by_handler: bool = False,
+        fault: str = "",
     ) -> None:
         uid = match.values.get("uid") if match else None
         aimed = answer.aimed or ((uid,) if uid else ())
@@ -243,6 +277,7 @@ class Endpoint:
                 retry_after=retry_after_of(answer.headers, self._unix(now)),
                 overlaps=overlaps,
                 by_handler=by_handler,
+                fault=fault,
             )
         )
         if request.connection:
@@ -256,6 +291,9 @@ class Endpoint:
 
     def _headers(self, answer: Answer, now: float) -> tuple[tuple[str, str], ...]:
         content = () if answer.document is None else (("Content-Type", wire.CONTENT_TYPE),)
+        content = (
+            () if answer.raw is not None and any(name == "Content-Type" for name, _ in answer.headers) else content
+        )
         return (
             ("Date", formatdate(self._unix(now), usegmt=True)),
             *content,
@@ -263,7 +301,9 @@ class Endpoint:
             *answer.headers,
         )
 
-    def _answer(self, request: Request, path: str, query: str, match: Match | None, now: float) -> Answer:
+    def _answer(
+        self, request: Request, path: str, query: str, match: Match | None, now: float, *, count: bool = True
+    ) -> Answer:
         try:
             planned = self._planned_for(request.method, path)
             if planned is None or (match is not None and request.method in match.route.methods):
@@ -276,7 +316,9 @@ class Endpoint:
             if handling is None:
                 return self._no_method(request, path, route)
             self._check_role(request, handling, now)
-            call = _Call(request, values, parsed_query(query), now, count=request.method != "HEAD")  # E-ASSUMED-18
+            call = _Call(
+                request, values, parsed_query(query), now, count=count and request.method != "HEAD"
+            )  # E-ASSUMED-18
             if isinstance(handling, Start):
                 return self._start(call, handling, planned)
             answer: Callable[[_Call], Answer] = getattr(self, f"_{handling.answer}")
@@ -515,6 +557,28 @@ class Endpoint:
 
     def _unix(self, now: float) -> int:
         return int(self.clock.epoch + now)
+
+
+def _encoded(document: object) -> bytes:
+    return b"" if document is None else wire.encode(document)
+
+
+def _changed(answer: Answer, fault: Fault) -> Answer:
+    """Return the API's answer with what a fault does to it; the records in it were made for this answer alone."""
+    for body in answer.shown.values():
+        for name, value in fault.fields:
+            if value is ABSENT:
+                cast(wire.Body, body).pop(name, None)
+            else:
+                cast(wire.Body, body)[name] = value
+    if fault.is_a_poll:
+        return answer
+    document = answer.document
+    if fault.change == "wrong shape":
+        document = [document] if isinstance(document, dict) else {"actions": document}
+    whole = wire.encode(document)
+    raw = whole[: len(whole) // 2] if fault.change == "truncated" else whole
+    return replace(answer, shown={}, raw=raw)
 
 
 def _outside(path: str, method: str, kind: str) -> Route:

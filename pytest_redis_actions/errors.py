@@ -8,6 +8,7 @@
     ├── MissingExtra              an optional dependency is not installed (an ImportError)
     ├── PortInUse                 the fixed port that was asked for is taken (an OSError)
     ├── UnroutedRequests          requests that met no route (an AssertionError), raised at teardown
+    ├── UnfiredFaults             faults that no request has met (an AssertionError), raised at teardown
     └── StandStill                virtual time cannot move while a test waits (an AssertionError)
     EndlessWait                   a client never gives up (a BaseException, so that no client swallows it by accident)
 
@@ -29,6 +30,7 @@ __all__ = [
     "ReleaseError",
     "ScriptError",
     "StandStill",
+    "UnfiredFaults",
     "UnroutedRequests",
     "UsageError",
     "advice",
@@ -133,6 +135,26 @@ class UnroutedRequests(RedisActionsError, AssertionError):
             lines.append(f"  … and {count - 10} more")
         lines.append(self.advice)
         return "\n".join(lines)
+
+
+class UnfiredFaults(RedisActionsError, AssertionError):
+    """Faults that a test has asked for and no request has met.
+
+    Attributes:
+        faults: their names.
+    """
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        super().__init__(faults)
+        self.faults = faults
+
+    def __str__(self) -> str:
+        several = "" if len(self.faults) == 1 else "s"
+        lines = [f"{len(self.faults)} fault{several} never happened: no request met {'it' if not several else 'them'}"]
+        lines += [f"  {name}" for name in self.faults[:10]]
+        return "\n".join(
+            [*lines, "  fix  poll more often, or ask for it earlier; strict=False on the marker allows it"]
+        )
 
 
 class StandStill(RedisActionsError, AssertionError):

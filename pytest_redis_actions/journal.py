@@ -50,6 +50,7 @@ class Exchange:
         retry_after: seconds that the reply told the client to wait, on the stub's clock, or None.
         overlaps: the number of an exchange about the same operation whose reply was still under way, or None.
         by_handler: whether a handler that the test registered has answered instead of the API.
+        fault: the name of the fault that the request met, or "".
     """
 
     number: int
@@ -67,6 +68,7 @@ class Exchange:
     retry_after: float | None = None
     overlaps: int | None = None
     by_handler: bool = False
+    fault: str = ""
 
     def statuses(self, uid: str | None = None) -> tuple[object, ...]:
         """Return the statuses that the reply showed: of one operation, or of all."""
@@ -96,6 +98,7 @@ class Exchange:
             line += f"  {len(self.shown)} operations"
         elif self.error_code:
             line += f"  {self.error_code[:40]}"
+        line += f"  (fault: {self.fault})" if self.fault else ""
         return f"{line}  (left over from {self.left_over})" if self.left_over else line
 
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 
 from . import wire
 from .access import DEFAULT_TTL, LONGEST_TTL, SHORTEST_TTL
+from .faults import Fault
 
 __all__ = [
     "Answer",
@@ -56,11 +57,13 @@ class Reply:
         code: the status code.
         headers: pairs; Content-Length and Connection are left to the server.
         body: the bytes; what HEAD must not send is left to the server too.
+        fault: what goes wrong on the way; None for nothing.
     """
 
     code: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class Answer:
     shown: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     headers: tuple[tuple[str, str], ...] = ()
     left_over: str | None = None
+    raw: bytes | None = None
 
 
 class Refused(Exception):

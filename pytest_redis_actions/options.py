@@ -29,7 +29,7 @@ class Options:
     Attributes:
         release: "7.2", "7.4", "7.8", "7.22", "8.0" or "8.2".
         profile: "wire", what clusters send, or "documented", what the reference says.
-        tls: whether to serve HTTPS; needs the extra "tls".
+        tls: whether to serve HTTPS; "untrusted" or "expired" for such a certificate; needs the extra "tls".
         host: a loopback address.
         port: a fixed port, or 0 for a free one.
         auth: the administrator's user name and password; None for the default ones; False to let everybody in.
@@ -40,12 +40,13 @@ class Options:
         drive: the modules whose time follows the clock during the whole test: see `VirtualClock.drive`.
         max_polls: requests after which a client that sleeps on the virtual clock is stopped; 10,000 if left out.
         max_virtual_seconds: seconds on that clock after which it is; 1,000,000 if left out.
+        refuses: seconds on the clock for which the port, one of its own, refuses connections at first.
         bdb_envelope: what `/v1/actions/bdb/{uid}` answers with: "array" as documented, or "wrapper" (E-C6).
     """
 
     release: str = NEWEST
     profile: str = "wire"
-    tls: bool = False
+    tls: bool | str = False
     host: str = "127.0.0.1"
     port: int = 0
     auth: tuple[str, str] | bool | None = None
@@ -56,6 +57,7 @@ class Options:
     drive: tuple[str | ModuleType, ...] = ()
     max_polls: int | None = None
     max_virtual_seconds: float | None = None
+    refuses: float = 0
     bdb_envelope: str = "array"
 
     @classmethod
@@ -83,7 +85,7 @@ class Options:
         check_release(self.release)
         _one_of("profile", self.profile, PROFILES)
         _one_of("bdb_envelope", self.bdb_envelope, ENVELOPES)
-        _one_of("tls", self.tls, (True, False))
+        _one_of("tls", self.tls, (True, False, "untrusted", "expired"))
         _one_of("strict", self.strict, (True, False))
         if not isinstance(self.clock, (VirtualClock, WallClock)):
             _one_of("clock", self.clock, CLOCKS)
@@ -100,6 +102,9 @@ class Options:
         for name, bound in (("max_polls", self.max_polls), ("max_virtual_seconds", self.max_virtual_seconds)):
             if bound is not None and (isinstance(bound, bool) or not isinstance(bound, (int, float)) or not bound > 0):
                 raise OptionError(f"{name}={shown(bound, 30)} is no bound", fix="give a number above 0", value=bound)
+
+        if isinstance(self.refuses, bool) or not isinstance(self.refuses, (int, float)) or not 0 <= self.refuses <= 1e9:
+            raise OptionError(f"refuses={shown(self.refuses, 30)} is no time", fix="give seconds", value=self.refuses)
 
     def _check_clock(self) -> None:
         if self.rate is not None and self.clock != "wall":

@@ -18,7 +18,7 @@ __tracebackhide__ = True  # of a fixture that fails the message is wanted, not i
 
 _MARKER = (
     "redis_actions(*, release, profile, tls, host, port, auth, strict, clock, rate, epoch, drive, max_polls, "
-    "max_virtual_seconds, bdb_envelope): "
+    "max_virtual_seconds, refuses, bdb_envelope): "
     "options of the redis_actions fixture, see its documentation."
 )
 _SETTINGS = {

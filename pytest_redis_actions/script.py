@@ -32,6 +32,7 @@ __all__ = [
     "failed",
     "gone",
     "is_json",
+    "jump",
     "kind_of",
     "pending",
     "queued",
@@ -45,6 +46,7 @@ Number = int | float
 Progress = Number | tuple[Number, Number] | None
 
 _NANOSECONDS = 1_000_000_000
+_JUMP = "jump"
 _MOVING = ("running", "active")
 _ERROR_FIELDS = {TASK: ("error_code", "error_message"), STATE_MACHINE: ("error",), OTHER: ("error",)}
 
@@ -230,6 +232,11 @@ def gone() -> Step:
     return Step(GONE)
 
 
+def jump() -> Step:
+    """No step: the one after it follows although the lifecycle forbids it, `[completed(), jump(), running()]`."""
+    return Step(_JUMP)
+
+
 @dataclass(frozen=True)
 class Moment:
     """Where a script stands at one poll or instant.
@@ -280,15 +287,15 @@ class Script:
                 script, a progress that falls, no steps at all.
             TypeError: something that is no step.
         """
-        checked = _checked_steps(steps)
+        checked, jumps = _without_jumps(_checked_steps(steps))
         life = lifecycle(kind, release)
         for step in checked:
             _check_status(step, life)
             _check_error_fields(step, kind)
-        _check_order(checked, life)
+        _check_order(checked, life, jumps)
         unit = _unit(checked)
         lengths = [_length(step, unit) for step in checked[:-1]]
-        return cls(kind, checked, unit, (0, *accumulate(lengths)), _progress_of(checked, progress))
+        return cls(kind, checked, unit, (0, *accumulate(lengths)), _progress_of(checked, progress, jumps))
 
     def at(self, *, poll: int, elapsed: float) -> Moment:
         """Return where the script stands.
@@ -384,8 +391,24 @@ def _check_error_fields(step: Step, kind: str) -> None:
             )
 
 
-def _check_order(steps: Sequence[Step], life: Lifecycle) -> None:
+def _without_jumps(steps: tuple[Step, ...]) -> tuple[tuple[Step, ...], frozenset[int]]:
+    """Return the steps, and the positions of those that a jump leads to."""
+    found: list[Step] = []
+    jumps = set()
+    for step in steps:
+        if step.status == _JUMP:
+            jumps.add(len(found))
+        else:
+            found.append(step)
+    if not found or not jumps <= set(range(1, len(found))):
+        raise ScriptError("jump() leads from nowhere, or to nowhere", fix="write it between two steps", value=steps)
+    return tuple(found), frozenset(jumps)
+
+
+def _check_order(steps: Sequence[Step], life: Lifecycle, jumps: frozenset[int]) -> None:
     for position, (before, after) in enumerate(pairwise(steps)):
+        if position + 1 in jumps:
+            continue
         if before.status == GONE:
             raise ScriptError(
                 f"step {position + 1}, {after.status}(), follows gone()",
@@ -433,10 +456,11 @@ def _length(step: Step, unit: str) -> int:
     return max(1, round((step.seconds or 0) * _NANOSECONDS))
 
 
-def _progress_of(steps: Sequence[Step], reached: Number) -> tuple[tuple[Number, Number], ...]:
+def _progress_of(steps: Sequence[Step], reached: Number, jumps: frozenset[int]) -> tuple[tuple[Number, Number], ...]:
     """Return what the progress runs through in each step: as written, or the defaults of the design."""
     found: list[tuple[Number, Number]] = []
-    for step in steps:
+    for position, step in enumerate(steps):
+        reached = 0 if position in jumps else reached
         first, last = _ends(step, reached)
         if first < reached:
             raise ScriptError(

@@ -10,15 +10,18 @@ from __future__ import annotations
 import errno
 import io
 import ipaddress
+import os
 import select
 import selectors
 import socket
 import socketserver
 import ssl
+import struct
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -34,6 +37,7 @@ from . import wire
 from .driving.ledger import OutsideThread
 from .endpoint import Endpoint, Reply, Request
 from .errors import MissingExtra, PortInUse, UsageError, shown
+from .faults import Fault
 
 if TYPE_CHECKING:
     import trustme
@@ -44,6 +48,8 @@ __tracebackhide__ = True
 
 LARGEST_BODY = 64 << 20  # bytes; more is refused unread
 READ_SECONDS = 10.0  # real time that a started request may take to arrive
+_LONG_AGO = "Mon, 01 Jan 2001 00:00:00 GMT"
+_DROPS = 6  # pieces of a body that drips
 _HOSTNAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -87,10 +93,16 @@ class Authority:
         self.ca_file = Path(self._folder.name) / "ca.pem"
         self._authority.cert_pem.write_to_path(str(self.ca_file))
 
-    def context(self) -> ssl.SSLContext:
-        """Return what a server needs to prove that it is localhost, 127.0.0.1 and ::1."""
+    def context(self, kind: str = "good") -> ssl.SSLContext:
+        """Return what a server needs to prove that it is localhost, 127.0.0.1 and ::1.
+
+        Args:
+            kind: "good", "untrusted", a certificate of somebody else, or "expired", one that was good once.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._authority.issue_cert(*_HOSTNAMES).configure_cert(context)
+        authority = type(self._authority)() if kind == "untrusted" else self._authority
+        ends: dict[str, Any] = {"not_after": parsedate_to_datetime(_LONG_AGO)} if kind == "expired" else {}
+        authority.issue_cert(*_HOSTNAMES, **ends).configure_cert(context)
         return context
 
     def close(self) -> None:
@@ -106,8 +118,15 @@ class StubServer(HTTPServer):
         ca_file: what a client has to trust; None without TLS.
     """
 
-    def __init__(self, *, host: str = "127.0.0.1", port: int = 0, authority: Authority | None = None) -> None:
-        context = authority.context() if authority else None
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        authority: Authority | None = None,
+        certificate: str = "good",
+    ) -> None:
+        context = authority.context(certificate) if authority else None
         super().__init__(host=check_host(host), port=check_port(port), ssl_context=context, threaded=True)
         self.ca_file = authority.ca_file if authority else None
         self.endpoint: Endpoint | None = None
@@ -119,14 +138,22 @@ class StubServer(HTTPServer):
         """The base URL, without a trailing slash."""
         return self.url_for("").rstrip("/")
 
-    def start(self) -> None:
-        """Open the port and answer from now on.
+    def start(self, *, refusing: bool = False) -> None:
+        """Open the port and answer from now on; or take it, and refuse connections until `listen` is called.
 
         Raises:
             PortInUse: another server has it.
         """
         self._listener = _Listener(self)
         self.port = self._listener.server_address[1]
+        if not refusing:
+            self.listen()
+
+    def listen(self) -> None:
+        """Answer from now on."""
+        if self._listener is None or self.server_thread is not None:
+            return
+        self._listener.server_activate()
         # The base class takes its `server` for a werkzeug one; of that it needs only that it is there.
         self.server = cast(Any, self._listener)
         self.server_thread = OutsideThread(target=self._listener.run, name="redis-actions", daemon=True)
@@ -134,10 +161,11 @@ class StubServer(HTTPServer):
 
     def stop(self) -> None:
         """Close the port and every connection, and wait until no thread is left."""
-        if self._listener is None or self.server_thread is None:
+        if self._listener is None:
             return
         self._listener.halt()
-        self.server_thread.join()
+        if self.server_thread is not None:
+            self.server_thread.join()
         self._listener.close()
         self._listener = self.server = self.server_thread = None
 
@@ -206,10 +234,13 @@ class _Listener(socketserver.TCPServer):
         self._connections: dict[int, socket.socket] = {}
         self._threads: set[threading.Thread] = set()
         self._accepted = 0
+        self._halted = threading.Event()
         self._lock = threading.Lock()
         try:
-            super().__init__((server.host, server.port), _Handler)
+            super().__init__((server.host, server.port), _Handler, bind_and_activate=False)
+            self.server_bind()
         except OSError as error:
+            self.server_close()
             self._wake.close()
             self._woken.close()
             if error.errno == errno.EADDRINUSE:
@@ -225,7 +256,8 @@ class _Listener(socketserver.TCPServer):
                 self._handle_request_noblock()  # type: ignore[attr-defined]  # socketserver's, not in the stubs
 
     def halt(self) -> None:
-        """Let `run` return."""
+        """Let `run` return, and whoever pauses go on."""
+        self._halted.set()
         self._wake.send(b".")
 
     def close(self) -> None:
@@ -243,6 +275,10 @@ class _Listener(socketserver.TCPServer):
         with self._lock:
             for connection in self._connections.values():
                 _hang_up(connection)
+
+    def pause(self, seconds: float) -> None:
+        """Wait in real time, at most until the server is stopped."""
+        self._halted.wait(seconds)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection in a thread of its own."""
@@ -349,10 +385,46 @@ class _Handler(BaseHTTPRequestHandler):
         request = Request(self.command, self.path, headers, body, self.number)
         endpoint = self.server.stub.endpoint
         try:
-            self._send(self._respond(request))
+            reply = self._respond(request)
+            if reply.fault is None:
+                self._send(reply)
+            else:
+                self._send_with(reply.fault, reply)
         finally:
             if endpoint is not None:
                 endpoint.sent(self.number)
+
+    def _send_with(self, fault: Fault, reply: Reply) -> None:
+        endpoint = self.server.stub.endpoint
+        if fault.takes and endpoint is not None:
+            endpoint.clock.sleep(fault.takes)
+        if fault.delivery == "slow":
+            self.server.pause(fault.seconds)
+        if fault.delivery == "reset":
+            return self._reset()
+        head = self._head(reply)
+        if fault.delivery == "reset in the body":
+            self.wfile.write(head + reply.body[: len(reply.body) // 2])
+            return self._reset()
+        if fault.delivery == "drip":
+            self._drip(head, reply.body, fault.seconds)
+        else:
+            self._send(reply)
+        self.close_connection = self.close_connection or fault.delivery == "closed"
+
+    def _drip(self, head: bytes, body: bytes, seconds: float) -> None:
+        self.wfile.write(head)
+        size = max(1, len(body) // _DROPS)
+        for start in range(0, len(body), size):
+            self.server.pause(seconds / _DROPS)
+            self.wfile.write(body[start : start + size])
+
+    def _reset(self) -> None:
+        """Hang up without a goodbye: what the client reads next is a reset."""
+        self.close_connection = True
+        linger = struct.pack("ii", 1, 0)
+        socket.socket.setsockopt(self.connection, socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        os.close(socket.socket.detach(self.connection))
 
     def _respond(self, request: Request) -> Reply:
         return self.server.stub.respond(request, lambda: self._environ(request.body))
@@ -399,13 +471,15 @@ class _Handler(BaseHTTPRequestHandler):
         return environ
 
     def _send(self, reply: Reply) -> None:
-        bodiless = reply.code in (204, 304) or reply.code < 200
+        head = self._head(reply)
+        self.wfile.write(head if self.command == "HEAD" or _is_bodiless(reply) else head + reply.body)
+
+    def _head(self, reply: Reply) -> bytes:
         lines = [f"HTTP/1.1 {reply.code} {_phrase(reply.code)}", *_safe_lines(reply.headers)]
-        if not bodiless:
+        if not _is_bodiless(reply):
             lines.append(f"Content-Length: {len(reply.body)}")
         lines.append("Connection: " + ("close" if self.close_connection else "keep-alive"))
-        head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
-        self.wfile.write(head if self.command == "HEAD" or bodiless else head + reply.body)
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
     def _refuse(self, refusal: _Refusal) -> None:
         self.close_connection = True
@@ -433,6 +507,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Stay quiet: the journal is the log."""
+
+
+def _is_bodiless(reply: Reply) -> bool:
+    return reply.code in (204, 304) or reply.code < 200
 
 
 def _make_environ(handler: _Handler) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class SessionServer:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._open = ExitStack()
-        self._servers: dict[bool, StubServer] = {}
+        self._servers: dict[bool | str, StubServer] = {}
         self._authority: Authority | None = None
         self._forgotten: dict[str, str] = {}
 
@@ -104,7 +104,7 @@ class SessionServer:
     def stub_for(self, node: pytest.Item, release: str) -> Iterator[RedisActions]:
         """Yield the stub of one test; close and check it afterwards."""
         options = _options(node, release)
-        if options.port or options.host != "127.0.0.1":
+        if options.port or options.refuses or options.host != "127.0.0.1":
             with ExitStack() as opened:
                 yield from self._play(node, options, self._own_server(options, opened))
         else:
@@ -116,7 +116,7 @@ class SessionServer:
 
         def make_redis_actions(**given: object) -> RedisActions:
             options = Options.of({**base, "release": release, **given})
-            stub = RedisActions(options, self._own_server(options, opened), forgotten=self._forgotten)
+            stub = self._stub(options, self._own_server(options, opened))
             node.stash.setdefault(_STUBS, []).append(stub)
             opened.callback(self._finish, node, stub)
             opened.enter_context(self._driving(node, options, stub))
@@ -125,8 +125,14 @@ class SessionServer:
         with ExitStack() as opened:
             yield make_redis_actions
 
-    def _play(self, node: pytest.Item, options: Options, server: StubServer) -> Iterator[RedisActions]:
+    def _stub(self, options: Options, server: StubServer) -> RedisActions:
         stub = RedisActions(options, server, forgotten=self._forgotten)
+        if options.refuses:
+            stub.clock.call_at(options.refuses, server.listen)
+        return stub
+
+    def _play(self, node: pytest.Item, options: Options, server: StubServer) -> Iterator[RedisActions]:
+        stub = self._stub(options, server)
         node.stash.setdefault(_STUBS, []).append(stub)
         try:
             with self._driving(node, options, stub):
@@ -163,9 +169,9 @@ class SessionServer:
             coverage_of(self._config).merge(stub.coverage().data())
             self._forgotten.update(dict.fromkeys(stub.close(), node.nodeid))
 
-    def _server(self, *, tls: bool) -> StubServer:
+    def _server(self, *, tls: bool | str) -> StubServer:
         if tls not in self._servers:
-            server = StubServer(authority=self._trusted() if tls else None)
+            server = StubServer(authority=self._trusted() if tls else None, certificate=_certificate(tls))
             server.start()
             self._open.callback(server.stop)
             self._servers[tls] = server
@@ -173,8 +179,10 @@ class SessionServer:
 
     def _own_server(self, options: Options, opened: ExitStack) -> StubServer:
         authority = self._trusted() if options.tls else None
-        server = StubServer(host=options.host, port=options.port, authority=authority)
-        server.start()
+        server = StubServer(
+            host=options.host, port=options.port, authority=authority, certificate=_certificate(options.tls)
+        )
+        server.start(refusing=options.refuses > 0)
         opened.callback(server.stop)
         return server
 
@@ -183,6 +191,10 @@ class SessionServer:
             self._authority = Authority()
             self._open.callback(self._authority.close)
         return self._authority
+
+
+def _certificate(tls: bool | str) -> str:
+    return tls if isinstance(tls, str) else "good"
 
 
 def _left_open(stub: RedisActions) -> str | None:

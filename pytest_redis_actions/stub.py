@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import polling, timeline
 from .access import Access
 from .clock import Clock, Watched
 from .coverage import Coverage
 from .endpoint import NODE_ACTIONS, Endpoint
-from .errors import UnroutedRequests, UsageError, shown
+from .errors import UnfiredFaults, UnroutedRequests, UsageError, shown
+from .faults import Fault
+from .injection import Injected, separate
 from .journal import Exchange, Journal
 from .lifecycle import GONE, OTHER, STATE_MACHINE, TASK
 from .model import Place
 from .options import Options
+from .routes import split
 from .script import Step, is_json
 from .timeline import exchange_lines
 
@@ -189,7 +193,7 @@ class RedisActions:
         self,
         name: str,
         *,
-        script: Iterable[Step] | None = None,
+        script: Iterable[Step | Fault] | None = None,
         uid: str | None = None,
         node_uid: str | None = None,
         creation_time: int | None = None,
@@ -200,7 +204,7 @@ class RedisActions:
         Args:
             name: the API's name, "migrate_shards". A node action ("remove", "maintenance_on", …) that has a node_uid
                 is read under `/v1/nodes/{uid}/actions` too.
-            script: what it goes through; the happy path, one poll a step, if left out.
+            script: what it goes through, faults among it; the happy path, one poll a step, if left out.
             uid: its action_uid; a new one if left out.
             node_uid: the node it runs on, "1".
             creation_time: Unix seconds; now on the stub's clock if left out.
@@ -217,11 +221,11 @@ class RedisActions:
         place = (
             Place("remove" if name == "remove_node" else name, node_uid) if node_uid and name in _NODE_ACTIONS else None
         )
-        uid = self._endpoint.add(
+        uid = self._add(
             TASK,
             listed,
-            script=script,
-            uid=uid,
+            script,
+            uid,
             creation_time=_check_time(creation_time),
             node_uid=node_uid,
             place=place,
@@ -230,7 +234,7 @@ class RedisActions:
         return Action(self._endpoint, uid, name)
 
     def add_state_machine(
-        self, name: str, *, object_name: str, script: Iterable[Step] | None = None, uid: str | None = None
+        self, name: str, *, object_name: str, script: Iterable[Step | Fault] | None = None, uid: str | None = None
     ) -> Action:
         """Add a state machine, as if somebody had started it now.
 
@@ -246,11 +250,16 @@ class RedisActions:
         """
         _check_text("name", name)
         _check_text("object_name", object_name)
-        uid = self._endpoint.add(STATE_MACHINE, name, script=script, uid=uid, object_name=object_name)
+        uid = self._add(STATE_MACHINE, name, script, uid, object_name=object_name)
         return Action(self._endpoint, uid, name)
 
     def add_other(
-        self, name: str, *, script: Iterable[Step] | None = None, uid: str | None = None, **additional_info: object
+        self,
+        name: str,
+        *,
+        script: Iterable[Step | Fault] | None = None,
+        uid: str | None = None,
+        **additional_info: object,
     ) -> Action:
         """Add an import, export or backup: listed by `/v2/actions` only (E-ROUTE-11).
 
@@ -263,10 +272,12 @@ class RedisActions:
         _check_text("name", name)
         _check_fields(additional_info)
         fields = tuple(additional_info.items())
-        uid = self._endpoint.add(OTHER, name, script=script, uid=uid, fields=fields)
+        uid = self._add(OTHER, name, script, uid, fields=fields)
         return Action(self._endpoint, uid, name)
 
-    def when(self, method: str, path: str, *, script: Iterable[Step] | None = None, uid: str | None = None) -> Action:
+    def when(
+        self, method: str, path: str, *, script: Iterable[Step | Fault] | None = None, uid: str | None = None
+    ) -> Action:
         """Say what the next such request starts; return a handle on it, whose uid is known already.
 
         Args:
@@ -290,8 +301,99 @@ class RedisActions:
                 fix='begin it with a slash and leave the host out, "/v1/bdbs"',
                 value=path,
             )
-        uid = self._endpoint.plan(method, path, script, uid)
+        steps, faults = separate(script, self.clock.seconds)
+        uid = self._endpoint.plan(method, path, steps, uid)
+        self._inject(faults, uid)
         return Action(self._endpoint, uid, f"{method} {path}")
+
+    def _add(self, kind: str, name: str, script: Iterable[Step | Fault] | None, uid: str | None, **more: Any) -> str:
+        steps, faults = separate(script, self.clock.seconds)
+        uid = self._endpoint.add(kind, name, script=steps, uid=uid, **more)
+        self._inject(faults, uid)
+        return uid
+
+    def _inject(self, faults: Iterable[Injected], uid: str) -> None:
+        for each in faults:
+            self._endpoint.injection.add(replace(each, uid=uid))
+
+    def fault(
+        self,
+        fault: Fault,
+        *,
+        on: Action | str | None = None,
+        after_polls: int = 0,
+        polls: int | None = None,
+        at: float | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """Let something go wrong: for a number of requests, or for a while on the stub's clock.
+
+        Args:
+            fault: made by the functions of `pytest_redis_actions.faults`.
+            on: an operation (its handle or uid), whose polls meet it, lists included; a route, "GET /v1/actions/{uid}";
+                or None for every request.
+            after_polls: how many such requests are answered from the record before; of two faults the one that was
+                asked for first comes first.
+            polls: how many meet it then; 1 if left out, all of them for a fault that is timed.
+            at: seconds on the clock at which it begins.
+            seconds: how long it lasts; for ever if left out.
+
+        Raises:
+            UsageError: no fault, a bound that is none, a route that the API lacks.
+            UnfiredFaults: at the end of the test, if no request has met it and the stub is strict.
+        """
+        if not isinstance(fault, Fault):
+            raise UsageError(
+                f"{shown(fault, 40)} is no fault", fix="make one: faults.status(503), faults.reset(), …", value=fault
+            )
+        for name, bound in (("after_polls", after_polls), ("polls", polls)):
+            if bound is not None and (type(bound) is not int or bound < (name == "polls")):
+                raise UsageError(f"{name}={shown(bound, 20)} is no number of polls", fix="give a whole number")
+        for name, instant in (("at", at), ("seconds", seconds)):
+            if instant is not None and not (type(instant) in (int, float) and 0 <= instant <= 1e9):
+                raise UsageError(f"{name}={shown(instant, 20)} is no time", fix="give seconds from 0")
+        if seconds is not None and at is None:
+            at = self.clock.seconds
+        timed = at is not None
+        uid, method, template = self._target(on)
+        self._endpoint.injection.add(
+            Injected(
+                fault,
+                uid=uid,
+                method=method,
+                template=template,
+                after=after_polls,
+                count=polls if polls is not None or timed else 1,
+                begins=at,
+                ends=float("inf") if at is None or seconds is None else at + seconds,
+            )
+        )
+
+    def _target(self, on: Action | str | None) -> tuple[str | None, str | None, tuple[str, ...]]:
+        if on is None:
+            return None, None, ()
+        if isinstance(on, Action):
+            return on.uid, None, ()
+        if not isinstance(on, str):
+            raise UsageError(
+                f"on={shown(on, 40)} is no target", fix='give a handle, a uid, or "GET /v1/actions/{uid}"', value=on
+            )
+        method, _, path = on.partition(" ")
+        if not path:
+            return on, None, ()
+        if not (method.isupper() and path.startswith("/")):
+            raise UsageError(f"on={shown(on, 40)} is no route", fix='write "GET /v1/actions/{uid}"', value=on)
+        return None, method, split(path)
+
+    def chaos(self, *, seed: int) -> None:
+        """Let any of the faults happen to any poll, at random; the same ones for the same seed.
+
+        At most two in a row; none of them shows a success that the script does not have. A failing test's report names
+        the seed.
+        """
+        if type(seed) is not int:
+            raise UsageError(f"seed={shown(seed, 30)} is no seed", fix="give a whole number", value=seed)
+        self._endpoint.injection.chaos(seed)
 
     def assert_never_requested(self, method: str, path: str) -> None:
         """Fail if a client has sent a request of this method and path, such as ("DELETE", "/v1/actions/{uid}")."""
@@ -320,6 +422,8 @@ class RedisActions:
     def _report_lines(self) -> Iterator[str]:
         count = f"{len(self.journal)} request{'' if len(self.journal) == 1 else 's'}"
         yield f"Redis Enterprise {self.release} at {self.url}, clock at {self.clock.seconds:g} s, {count}"
+        if self._endpoint.injection.seed is not None:
+            yield f"redis_actions.chaos(seed={self._endpoint.injection.seed}) reproduces the faults"
         asked = [uid for uid in self._endpoint.uids if self.journal.of(uid)]
         for uid in asked[:_REPORTED]:
             yield from self._operation_lines(uid)
@@ -381,6 +485,7 @@ class RedisActions:
 
         Raises:
             UnroutedRequests: requests met no route, and the stub is strict.
+            UnfiredFaults: faults met no request, and it is.
         """
         if self._options.strict and self._endpoint.unrouted:
             raise UnroutedRequests(
@@ -388,6 +493,8 @@ class RedisActions:
                 "  fix  register what the client needs on redis_actions.httpserver, or use\n"
                 "       @pytest.mark.redis_actions(strict=False)",
             )
+        if self._options.strict and self._endpoint.injection.unfired:
+            raise UnfiredFaults(tuple(fault.name for fault in self._endpoint.injection.unfired))
         self._server.check()
 
 

@@ -116,6 +116,8 @@ def exchange_lines(exchanges: Sequence[Exchange], uid: str) -> list[str]:
         gap = f"+{gaps[first.number]:.1f}" if first.number in gaps else ""
         text = f"{first.seconds:8.1f}s {gap:>7}  #{first.number:<5}{first.method:<5}{first.code}"
         text += f"  {status or first.error_code[:18]:<11} {progress:>7}  {times}"
+        if first.fault:
+            text += f" fault: {first.fault}"
         if first.by_handler:
             text += " by a handler of the test"
         if first.left_over:
@@ -126,7 +128,8 @@ def exchange_lines(exchanges: Sequence[Exchange], uid: str) -> list[str]:
 
 def _key(exchange: Exchange, uid: str) -> tuple[object, ...]:
     body = exchange.shown.get(uid, {})
-    return exchange.method, exchange.code, body.get("status"), body.get("progress")
+    status, progress = body.get("status"), body.get("progress")
+    return exchange.method, exchange.code, str(status), str(progress), exchange.fault
 
 
 def bar(seen: Sequence[tuple[float, str]], until: float, width: int = 60) -> str:

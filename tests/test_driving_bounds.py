@@ -327,6 +327,8 @@ def test_a_client_that_spins_is_stopped(redis_actions: RedisActions, write: Call
         with redis_actions.clock.drive("driven_client"):
             spin(redis_actions.port, action.uid, redis_actions.auth)
 
+    assert not [each for each in threading.enumerate() if "swallows" in each.name]
+
 
 # Standing still
 

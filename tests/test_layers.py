@@ -19,7 +19,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("script", "strategies"),
     ("model", "routes"),
     ("wire", "journal", "records", "trace", "coverage"),
-    ("messages", "timeline"),
+    ("timeline", "faults"),
+    ("messages", "injection"),
     ("endpoint", "options"),
     ("assertions", "polling"),
     ("server",),
@@ -31,6 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 CORE = (
     "errors", "releases", "lifecycle", "access", "clock", "script", "model", "routes", "wire", "journal", "records",
     "endpoint", "options", "bundled", "trace", "timeline", "assertions", "polling", "coverage", "messages",
+    "faults", "injection",
 )  # fmt: skip
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 CONTRACT = sorted((PACKAGE / "contract").glob("*.py"))

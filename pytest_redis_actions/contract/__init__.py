@@ -88,6 +88,8 @@ class _Exchange(Protocol):
     def body(self) -> bytes: ...
     @property
     def by_handler(self) -> bool: ...
+    @property
+    def fault(self) -> str: ...
 
 
 def validate_exchanges(exchanges: Iterable[_Exchange], *, release: str | None = None, profile: str = "wire") -> None:
@@ -95,8 +97,8 @@ def validate_exchanges(exchanges: Iterable[_Exchange], *, release: str | None = 
 
     Args:
         exchanges: what has a method, the route's template, the status code and the body: a journal, for example.
-            Those without a route or a body, and those that a handler of the
-            test's own has answered, are passed over.
+            Those without a route or a body, those that a handler of the test's own has answered, and those that met
+            a fault are passed over.
 
     Raises:
         ContractError: one departs.
@@ -104,7 +106,7 @@ def validate_exchanges(exchanges: Iterable[_Exchange], *, release: str | None = 
     from . import documents
 
     for exchange in exchanges:
-        if exchange.route is None or not exchange.body or exchange.by_handler:
+        if exchange.route is None or not exchange.body or exchange.by_handler or exchange.fault:
             continue
         kind = "error" if exchange.code >= 400 else f"{exchange.method} {exchange.route}".replace("HEAD ", "GET ")
         document, unreadable = documents.parse(exchange.body)

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from ..errors import EndlessWait, StandStill, UsageError
-from .ledger import RESTING, Ledger, MovableClock, OutsideThread, near, place
+from .ledger import RESTING, Ledger, MovableClock, OutsideThread, Party, near, place
 from .replacing import Undo, replace
 from .standins import stand_ins
 from .targets import targets
@@ -122,11 +122,18 @@ class Block:
             if _open.block is not self:
                 return False
             self._over.set()
+            self._await_stopped()
             self.ledger.close()
             self.loops.detach_all()
             self._undo.restore()
             _open.block = self._clock.block = None
             return True
+
+    def _await_stopped(self) -> None:
+        """Give threads that were stopped a moment to end, so that they send nothing into the next test."""
+        for party in self.ledger.parties:
+            if self.ledger.error and party is not self._opener and party.thread is not None:
+                _join(party.thread, 1.0)
 
     def _open(self) -> None:
         limit = self._clock.nanoseconds + round(self._clock.max_virtual_seconds * _NANOSECONDS)
@@ -185,7 +192,7 @@ class Block:
         if beyond > 0:
             self._stop(endless(self._clock, self._resting()))
         if beyond > _PATIENCE:
-            self._interrupt()
+            self._interrupt(self.ledger.parties)
 
     def _on_limit(self, when: int) -> None:
         self._stop(endless(self._clock, self._resting(), spins=when <= self.ledger.now))
@@ -194,13 +201,14 @@ class Block:
         if self.ledger.error is None:
             self.ledger.stop(error)
             self.loops.cancel_all()
+            self._interrupt(party for party in self.ledger.parties if party is not self._opener)
 
     def _resting(self) -> list[str]:
         return [party.where for party in self.ledger.parties if party.weight == RESTING]
 
-    def _interrupt(self) -> None:
-        """Raise the error in whoever is awake: a client that sleeps will meet it there, one that only polls here."""
-        for party in self.ledger.parties:
+    def _interrupt(self, parties: Iterable[Party]) -> None:
+        """Raise the error in who is awake: a client that sleeps would meet it there, one that only polls never."""
+        for party in parties:
             awake = party.weight != RESTING and party.loop is None
             if awake and party.thread is not None and party.thread.ident is not None:
                 identity = ctypes.c_ulong(party.thread.ident)
@@ -248,6 +256,9 @@ class Block:
 
 def _is_outside(identity: int) -> bool:
     return any(thread.ident == identity and isinstance(thread, OutsideThread) for thread in threading.enumerate())
+
+
+_join = threading.Thread.join  # the real one
 
 
 def endless(clock: DrivableClock, resting: Iterable[str] = (), *, spins: bool = False) -> type[BaseException]:

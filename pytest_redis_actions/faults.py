@@ -1,0 +1,304 @@
+"""What can go wrong between a poller and a cluster, as data: values that are handed to `redis_actions.fault(…)`.
+
+    redis_actions.fault(faults.status(503, retry_after=7), on=action, after_polls=2, polls=2)
+    redis_actions.add_action("migrate_shards", script=[running(polls=2), faults.reset(), completed()])
+
+A reply that a fault replaces, or that never arrives whole, advances nothing; one that it alters, slows down or hangs up
+after is a poll. Source: the scenarios that clients of this API were seen to fail in; assumed, where no row is cited.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from . import wire
+from .errors import UsageError, shown
+from .script import is_json, jump
+
+__all__ = [
+    "ABSENT",
+    "Fault",
+    "HttpDate",
+    "body",
+    "closed",
+    "conflict",
+    "drip",
+    "empty",
+    "expired_credentials",
+    "forbidden",
+    "html",
+    "jump",
+    "not_found",
+    "random_fault",
+    "record",
+    "redirect",
+    "reset",
+    "reset_in_body",
+    "slow",
+    "status",
+    "takes",
+    "truncated",
+    "unauthorized",
+    "wrong_shape",
+]
+
+__tracebackhide__ = True
+
+LONGEST_REAL = 30.0  # seconds
+_JSON = wire.CONTENT_TYPE
+_HTML = "text/html; charset=utf-8"
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT: Any = _Absent()
+"""In `record(…)`: the field is left out of the body."""
+
+
+@dataclass(frozen=True)
+class HttpDate:
+    """The value of a Retry-After: a date, so many seconds from the instant of the reply, on the stub's clock."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that goes wrong. Made by the functions of this module.
+
+    Attributes:
+        name: as journals and reports show it, "503".
+        code: the status code of the reply that is sent instead; None where the API answers.
+        headers: of that reply; a value may be an HttpDate.
+        content: its body.
+        fields: what stands in the records that a reply shows instead of what would; ABSENT for what is left out.
+        change: "truncated" or "wrong shape": what is done to the API's own body.
+        delivery: "reset", "reset in the body", "slow", "drip" or "closed": what is done to the connection.
+        seconds: real seconds that the delivery takes.
+        takes: virtual seconds that the reply takes.
+        renews: whether the administrator's password is another one from now on.
+    """
+
+    name: str
+    code: int | None = None
+    headers: tuple[tuple[str, str | HttpDate], ...] = ()
+    content: bytes = b""
+    fields: tuple[tuple[str, object], ...] = ()
+    change: str = ""
+    delivery: str = ""
+    seconds: float = 0.0
+    takes: float = 0.0
+    renews: bool = field(default=False)
+
+    def __repr__(self) -> str:
+        return f"<fault: {self.name}>"
+
+    @property
+    def is_a_poll(self) -> bool:
+        """Whether a request that meets it advances the operation: the API's own reply arrives whole."""
+        return self.code is None and not self.change and self.delivery not in ("reset", "reset in the body")
+
+
+def status(
+    code: int,
+    content: object = None,
+    *,
+    retry_after: float | str | HttpDate | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Fault:
+    """Another reply: any status code, with an error body of the API unless another body is given.
+
+    Args:
+        code: 200 to 599.
+        content: bytes or a text, sent as they are, or anything that json.dumps can write.
+        retry_after: seconds, a text as it is, or an HttpDate.
+        headers: further headers.
+    """
+    if type(code) is not int or not 200 <= code <= 599:
+        raise UsageError(f"status({shown(code, 30)}) is no status code", fix="give a number, 200 to 599", value=code)
+    if content is None and code not in (204, 304):
+        content = wire.error("internal_error" if code >= 500 else "error", f"this reply was asked for: {code}")
+    given: tuple[tuple[str, str | HttpDate], ...] = tuple((headers or {}).items())
+    if retry_after is not None:
+        given = (("Retry-After", _retry_after(retry_after)), *given)
+    told = f"{code}, Retry-After {_told(retry_after)}" if retry_after is not None else str(code)
+    return Fault(told, code, (("Content-Type", _JSON), *given), _encoded(content))
+
+
+def _told(retry_after: object) -> str:
+    return f"{retry_after.seconds:+g} s as a date" if isinstance(retry_after, HttpDate) else str(retry_after)[:20]
+
+
+def _retry_after(value: object) -> str | HttpDate:
+    if isinstance(value, (str, HttpDate)):
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return f"{value:.0f}" if value == int(value) else str(value)
+    raise UsageError(
+        f"retry_after={shown(value, 30)} is no Retry-After",
+        fix="give seconds, a text, or faults.HttpDate(30) for a date that many seconds ahead",
+        value=value,
+    )
+
+
+def _encoded(content: object) -> bytes:
+    if content is None:
+        return b""
+    if isinstance(content, bytes):
+        return content
+    if isinstance(content, str):
+        return content.encode("utf-8")
+    if not is_json(content):
+        raise UsageError(f"{shown(content, 40)} is no JSON", fix="give bytes, a text, or JSON", value=content)
+    return json.dumps(content).encode("utf-8")
+
+
+def body(content: object, *, code: int = 200, content_type: str = _JSON) -> Fault:
+    """Another body: bytes or a text, sent as they are, or anything that json.dumps can write."""
+    return replace(
+        status(code, content if content is not None else b"null"),
+        name=f"{code} with {shown(content, 20)}",
+        headers=(("Content-Type", content_type),),
+    )
+
+
+def html(code: int = 502) -> Fault:
+    """HTML where JSON is expected: what a proxy in between answers."""
+    page = f"<html><head><title>{code}</title></head><body><h1>{code}</h1><hr>proxy</body></html>\n"
+    return replace(body(page, code=code, content_type=_HTML), name=f"{code} in HTML")
+
+
+def redirect(to: str, *, code: int = 302) -> Fault:
+    """A redirection, to a path or to a whole URL."""
+    if code not in (301, 302, 303, 307, 308):
+        raise UsageError(f"redirect(code={shown(code, 20)}) is none", fix="give 301, 302, 303, 307 or 308", value=code)
+    return replace(status(code, b"", headers={"Location": to}), name=f"{code} to another place")
+
+
+def empty(code: int = 200) -> Fault:
+    """A reply without a body."""
+    return replace(status(code, b""), name=f"{code} without a body")
+
+
+def truncated() -> Fault:
+    """The API's reply, whose JSON ends in the middle; as HTTP it is whole."""
+    return Fault("truncated JSON", change="truncated")
+
+
+def wrong_shape() -> Fault:
+    """The API's reply, a list where an object is expected, and the reverse."""
+    return Fault("a list for an object, or the reverse", change="wrong shape")
+
+
+def unauthorized() -> Fault:
+    """401, whoever asks."""
+    found = status(401, wire.error("unauthorized", "credentials are missing or incorrect"))
+    return replace(found, headers=(*found.headers, ("WWW-Authenticate", 'Basic realm="Redis Enterprise"')))
+
+
+def expired_credentials() -> Fault:
+    """From now on the administrator's password is another one: the old one gets 401, `redis_actions.auth` is new."""
+    return Fault("the password was changed", renews=True)
+
+
+def forbidden() -> Fault:
+    """403, whoever asks."""
+    return status(403, wire.error("forbidden", "the role lacks the permission view_status_of_cluster_action"))
+
+
+def not_found() -> Fault:
+    """404 as for a record that does not exist: not yet, or not any more."""
+    return status(404, wire.error("action_not_found", "the action does not exist"))
+
+
+def conflict() -> Fault:
+    """409, as for a request while another operation is under way."""
+    return status(409, wire.error("conflict", "another operation is in progress"))
+
+
+def record(**fields: object) -> Fault:
+    """The API's reply, in whose records some fields are others: `record(status="Completed", name=faults.ABSENT)`."""
+    if not fields:
+        raise UsageError("record() changes nothing", fix='name a field: record(status="Completed")')
+    for name, value in fields.items():
+        if value is not ABSENT and not is_json(value):
+            raise UsageError(
+                f"record({name}={shown(value, 30)}) is no JSON",
+                fix="a field is what json.dumps can write, or faults.ABSENT",
+                value=value,
+            )
+    told = ", ".join(f"{name} {shown(value, 20)}" for name, value in fields.items())
+    return Fault(told[:60], fields=tuple(fields.items()))
+
+
+def slow(seconds: float) -> Fault:
+    """The API's reply, held back for so many real seconds: longer than a client's time-out on reading, say."""
+    return Fault(f"{seconds} real s late", delivery="slow", seconds=_real(seconds, "slow"))
+
+
+def drip(seconds: float) -> Fault:
+    """The API's reply, whose body comes in small pieces over so many real seconds."""
+    return Fault(f"dripping for {seconds} real s", delivery="drip", seconds=_real(seconds, "drip"))
+
+
+def takes(seconds: float) -> Fault:
+    """The API's reply, so many seconds later on the stub's clock."""
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds <= 1e9:
+        raise UsageError(f"takes({shown(seconds, 20)}) is no time", fix="give virtual seconds, above 0", value=seconds)
+    return Fault(f"{seconds:g} virtual s late", takes=seconds)
+
+
+def _real(seconds: object, name: str) -> float:
+    if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 < seconds <= LONGEST_REAL:
+        return seconds
+    raise UsageError(
+        f"{name}({shown(seconds, 20)}) is no time", fix=f"give real seconds, at most {LONGEST_REAL:g}", value=seconds
+    )
+
+
+def reset() -> Fault:
+    """The connection is reset before anything of the reply is sent."""
+    return Fault("reset", delivery="reset")
+
+
+def reset_in_body() -> Fault:
+    """The connection is reset when half of the body is sent."""
+    return Fault("reset in the body", delivery="reset in the body")
+
+
+def closed() -> Fault:
+    """The API's reply, after which the connection is closed without a word: the next poll finds it dead."""
+    return Fault("then hung up", delivery="closed")
+
+
+def random_fault(source: random.Random) -> Fault:
+    """Draw one of the faults, none of which shows a status that the script does not have, save unknown words."""
+    code = source.choice((500, 502, 503, 504, 429))
+    after: tuple[Any, ...] = (None, None, 0, 1, 7, "soon", -5, HttpDate(3), HttpDate(-3))
+    return source.choice(
+        (
+            lambda: status(code, retry_after=source.choice(after)),
+            lambda: html(code),
+            lambda: body(source.choice(({}, [], None, "", "{", "null", 7, "completed", {"status": None}))),
+            lambda: empty(source.choice((200, 204))),
+            truncated,
+            wrong_shape,
+            reset,
+            reset_in_body,
+            closed,
+            lambda: drip(0.02),
+            lambda: takes(source.choice((1, 30, 300))),
+            lambda: record(status=source.choice(("Running", "unknown", None, 7, "", [], ABSENT))),
+            lambda: record(progress=source.choice((0, 100, "100", 250, -1, None, ABSENT, "x"))),
+            lambda: record(action_uid=source.choice(("another", None, ABSENT))),
+            lambda: record(description="completed", detail={"status": "completed"}),
+            lambda: status(source.choice((400, 401, 403, 404, 409))),
+        )
+    )()

@@ -1,0 +1,128 @@
+"""Which fault meets which request: counted in requests, or timed on the clock.
+
+Whoever calls holds the endpoint's lock.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .faults import Fault, random_fault
+from .routes import Match, matches
+from .script import Step
+
+__all__ = ["Injected", "Injection", "separate"]
+
+_IN_A_ROW = 2
+_CHAOS = 0.3  # how many of the requests meet a fault
+
+
+@dataclass
+class Injected:
+    """One fault, and the requests that it waits for.
+
+    Attributes:
+        fault: what goes wrong.
+        uid: of the operation that a request must be about; None for any.
+        method, template: what a request must be; None and () for any.
+        after: how many such requests are answered from the record before.
+        count: how many meet the fault then; None for all of them.
+        begins, ends: seconds on the clock, where it is timed.
+    """
+
+    fault: Fault
+    uid: str | None = None
+    method: str | None = None
+    template: tuple[str, ...] = ()
+    after: int = 0
+    count: int | None = 1
+    begins: float | None = None
+    ends: float = float("inf")
+    seen: int = 0
+    fired: int = 0
+
+    def is_about(self, method: str, segments: tuple[str, ...], uids: tuple[str, ...], now: float) -> bool:
+        """Tell whether a request is one of those that the fault counts."""
+        if self.uid is not None and (method != "GET" or self.uid not in uids):
+            return False
+        if self.method is not None and (method != self.method or not matches(self.template, segments)):
+            return False
+        return self.begins is None or self.begins <= now < self.ends
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the next such request meets it."""
+        return self.seen >= self.after and (self.count is None or self.fired < self.count)
+
+
+class Injection:
+    """The faults of one stub."""
+
+    def __init__(self) -> None:
+        self._injected: list[Injected] = []
+        self._chaos: random.Random | None = None
+        self._in_a_row = 0
+        self.seed: int | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self._injected) or self._chaos is not None
+
+    def add(self, injected: Injected) -> None:
+        """Let a fault happen."""
+        self._injected.append(injected)
+
+    def chaos(self, seed: int) -> None:
+        """Let any fault happen to any request, at random; the same ones for the same seed."""
+        self.seed = seed
+        self._chaos = random.Random(seed)  # noqa: S311  # to be repeated, not to be secret
+
+    def fault_for(
+        self, method: str, segments: tuple[str, ...], match: Match | None, uids: tuple[str, ...], now: float
+    ) -> Fault | None:
+        """Return the fault that a request meets: of several the one that was asked for first."""
+        about = [each for each in self._injected if each.is_about(method, segments, uids, now)]
+        met = next((each for each in about if each.is_due), None)
+        fault = met.fault if met else None
+        if met is not None:
+            met.fired += 1
+        elif match is not None and method == "GET":
+            fault = self._random()
+        if fault is None or fault.is_a_poll:
+            # What was never answered from the record counts for nobody else, so that faults come one after another.
+            for each in about:
+                each.seen += 1
+        return fault
+
+    def _random(self) -> Fault | None:
+        source = self._chaos
+        if source is None or source.random() >= _CHAOS or self._in_a_row == _IN_A_ROW:
+            self._in_a_row = 0
+            return None
+        self._in_a_row += 1
+        return random_fault(source)
+
+    @property
+    def unfired(self) -> tuple[Fault, ...]:
+        """The faults that no request has met."""
+        return tuple(each.fault for each in self._injected if not each.fired)
+
+
+def separate(script: Iterable[Step | Fault] | None, now: float) -> tuple[list[Step] | None, list[Injected]]:
+    """Return a script's steps, and its faults, each of which meets one request at its place among them."""
+    if script is None or isinstance(script, (str, Step)) or not isinstance(script, Iterable):
+        return script, []  # type: ignore[return-value]  # what is no script is refused with the steps
+    steps: list[Step] = []
+    injected = []
+    timed = False
+    for each in script:
+        if not isinstance(each, Fault):
+            steps.append(each)
+            timed = timed or getattr(each, "seconds", None) is not None
+            continue
+        elapsed = sum(step.seconds or 0 for step in steps if isinstance(step, Step))
+        polls = sum(step.polls or 1 for step in steps if isinstance(step, Step))
+        begins = now + elapsed if timed else None
+        injected.append(Injected(each, after=0 if timed else polls, begins=begins))
+    return steps, injected
