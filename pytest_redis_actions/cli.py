@@ -55,6 +55,12 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument("-o", "--output", choices=("text", "json"), default="text")
     validate.set_defaults(run=_validate)
 
+    scenarios = commands.add_parser(
+        "scenarios", help="what a poller must survive: the catalogue of the client contract"
+    )
+    scenarios.add_argument("names", nargs="*", metavar="ID", help="S18, for its plays; all scenarios if left out")
+    scenarios.set_defaults(run=_scenarios)
+
     schema = commands.add_parser("schema", help="print the JSON Schema of a kind, in one piece")
     schema.set_defaults(run=_schema)
     for command, name in ((validate, "--kind"), (schema, "kind")):
@@ -135,6 +141,29 @@ def _read(name: str) -> bytes:
 
 class _Unreadable(RedisActionsError):
     pass
+
+
+def _scenarios(given: argparse.Namespace) -> int:
+    from .client_contract.scenarios import SCENARIOS, find_scenario
+
+    chosen = [find_scenario(name) for name in given.names] or SCENARIOS
+    group = ""
+    for scenario in chosen:
+        if scenario.group != group and not given.names:
+            group = scenario.group
+            print(group)
+        print(f"  {scenario.id}  {scenario.title}")
+        print(f"       a sound client: {scenario.sound}")
+        if given.names:
+            print(
+                f"       asked for by {scenario.capability} = True" if scenario.capability else "       of every client"
+            )
+            for play in scenario.plays:
+                options = "".join(f", {name}={value!r}" for name, value in play.options.items())
+                print(
+                    f"       {scenario.id}{':' if play.name else ''}{play.name}  deadline {play.timeout:g} s{options}"
+                )
+    return 0
 
 
 def _schema(given: argparse.Namespace) -> int:

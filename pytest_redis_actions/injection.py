@@ -26,7 +26,7 @@ class Injected:
     Attributes:
         fault: what goes wrong.
         uid: of the operation that a request must be about; None for any.
-        method, template: what a request must be; None and () for any.
+        method, template: what a request must be; None and () for any; "*" for what starts something.
         after: how many such requests are answered from the record before.
         count: how many meet the fault then; None for all of them.
         begins, ends: seconds on the clock, where it is timed.
@@ -47,7 +47,9 @@ class Injected:
         """Tell whether a request is one of those that the fault counts."""
         if self.uid is not None and (method != "GET" or self.uid not in uids):
             return False
-        if self.method is not None and (method != self.method or not matches(self.template, segments)):
+        if self.method == "*":
+            return method not in ("GET", "HEAD", "OPTIONS")
+        if self.method not in (None, method) or (self.template and not matches(self.template, segments)):
             return False
         return self.begins is None or self.begins <= now < self.ends
 
@@ -65,6 +67,7 @@ class Injection:
         self._chaos: random.Random | None = None
         self._in_a_row = 0
         self.seed: int | None = None
+        self.is_a_play = False
 
     def __bool__(self) -> bool:
         return bool(self._injected) or self._chaos is not None

@@ -40,6 +40,7 @@ class Options:
         drive: the modules whose time follows the clock during the whole test: see `VirtualClock.drive`.
         max_polls: requests after which a client that sleeps on the virtual clock is stopped; 10,000 if left out.
         max_virtual_seconds: seconds on that clock after which it is; 1,000,000 if left out.
+        scenario: what is played from the beginning, "S29"; the operation is `redis_actions.played`.
         refuses: seconds on the clock for which the port, one of its own, refuses connections at first.
         bdb_envelope: what `/v1/actions/bdb/{uid}` answers with: "array" as documented, or "wrapper" (E-C6).
     """
@@ -57,6 +58,7 @@ class Options:
     drive: tuple[str | ModuleType, ...] = ()
     max_polls: int | None = None
     max_virtual_seconds: float | None = None
+    scenario: str | None = None
     refuses: float = 0
     bdb_envelope: str = "array"
 

@@ -18,7 +18,7 @@ __tracebackhide__ = True  # of a fixture that fails the message is wanted, not i
 
 _MARKER = (
     "redis_actions(*, release, profile, tls, host, port, auth, strict, clock, rate, epoch, drive, max_polls, "
-    "max_virtual_seconds, refuses, bdb_envelope): "
+    "max_virtual_seconds, scenario, refuses, bdb_envelope): "
     "options of the redis_actions fixture, see its documentation."
 )
 _SETTINGS = {
@@ -35,6 +35,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(f"--redis-actions-{name}", default=None, metavar=name.upper(), help=text)
         parser.addini(f"redis_actions_{name}", text, default=None)
     group.addoption(
+        "--redis-actions-score",
+        default=None,
+        metavar="FILE",
+        help="write which scenarios the clients under contract bear, as JSON, or as Markdown if it ends in .md",
+    )
+    group.addoption(
+        "--redis-actions-score-min",
+        type=float,
+        default=None,
+        metavar="PERCENT",
+        help="fail the session if a client bears less of the scenarios that were played",
+    )
+    group.addoption(
         "--redis-actions-coverage",
         action="store_true",
         help="print which statuses and transitions of the lifecycle the suite's clients met, and which never",
@@ -50,6 +63,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
+    config.pluginmanager.register(_Score(config), "redis_actions_score")
     given = {
         name: config.getoption(f"redis_actions_{name}") or config.getini(f"redis_actions_{name}") for name in _SETTINGS
     }
@@ -70,6 +84,36 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             return  # it is one test's mistake, so it is told when that test is set up, and the others run
         if len(releases) > 1:
             metafunc.parametrize("_redis_actions_release", releases, indirect=True, ids=releases)
+
+
+class _Score:
+    """Gathers what the scenarios of client contracts came to; with workers, in the process that leads them."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._rows: dict[tuple[str, ...], dict[str, str]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        for name, row in report.user_properties:
+            if name == "redis_actions_scenario" and isinstance(row, dict):
+                self._rows[row["client"], row["scenario"], row["release"]] = row
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        if hasattr(self._config, "workerinput"):
+            return
+        from .session import score_of_session
+
+        if score_of_session(self._config, self._rows.values()) and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._rows:
+            from .session import score_lines
+
+            terminalreporter.section("redis_actions: which scenarios the clients bear")
+            for line in score_lines(self._config, self._rows.values()):
+                terminalreporter.line(line)
 
 
 def _wants_coverage(config: pytest.Config) -> bool:

@@ -49,6 +49,8 @@ __tracebackhide__ = True
 LARGEST_BODY = 64 << 20  # bytes; more is refused unread
 READ_SECONDS = 10.0  # real time that a started request may take to arrive
 _LONG_AGO = "Mon, 01 Jan 2001 00:00:00 GMT"
+_LISTEN, _HALT = b"l", b"."
+_FOR_EVER = 1e6  # real seconds
 _DROPS = 6  # pieces of a body that drips
 _HOSTNAMES = ("localhost", "127.0.0.1", "::1")
 
@@ -132,6 +134,7 @@ class StubServer(HTTPServer):
         self.endpoint: Endpoint | None = None
         self._listener: _Listener | None = None
         self._taking = threading.RLock()
+        self._is_parked = False
 
     @property
     def url(self) -> str:
@@ -146,28 +149,30 @@ class StubServer(HTTPServer):
         """
         self._listener = _Listener(self)
         self.port = self._listener.server_address[1]
+        # The base class takes its `server` for a werkzeug one; of that it needs only that it is there.
+        self.server = cast(Any, self._listener)
+        self.server_thread = OutsideThread(target=self._listener.run, name="redis-actions", daemon=True)
+        self.server_thread.start()
         if not refusing:
             self.listen()
 
     def listen(self) -> None:
         """Answer from now on."""
-        if self._listener is None or self.server_thread is not None:
-            return
-        self._listener.server_activate()
-        # The base class takes its `server` for a werkzeug one; of that it needs only that it is there.
-        self.server = cast(Any, self._listener)
-        self.server_thread = OutsideThread(target=self._listener.run, name="redis-actions", daemon=True)
-        self.server_thread.start()
+        if self._listener is not None:
+            self._listener.listen()
 
     def stop(self) -> None:
         """Close the port and every connection, and wait until no thread is left."""
-        if self._listener is None:
+        if self._listener is None or self.server_thread is None:
             return
         self._listener.halt()
-        if self.server_thread is not None:
-            self.server_thread.join()
+        self.server_thread.join()
         self._listener.close()
         self._listener = self.server = self.server_thread = None
+
+    def park(self) -> None:
+        """Answer nobody any more, and hang up on nobody: for a client that cannot be stopped."""
+        self._is_parked = True
 
     def close_connections(self) -> None:
         """Close what clients have left open."""
@@ -176,6 +181,8 @@ class StubServer(HTTPServer):
 
     def respond(self, request: Request, environ: Callable[[], dict[str, Any]]) -> Reply:
         """Answer one request: by a handler of the test's own if one matches, otherwise by the endpoint."""
+        if self._is_parked and self._listener is not None:
+            self._listener.pause(_FOR_EVER)
         if self.ordered_handlers or self.oneshot_handlers or self.handlers:
             reply = self._respond_by_handler(WerkzeugRequest(environ()))
             if reply is not None:
@@ -250,15 +257,25 @@ class _Listener(socketserver.TCPServer):
     def run(self) -> None:
         """Accept connections until halted."""
         with selectors.DefaultSelector() as selector:
-            selector.register(self.socket, selectors.EVENT_READ)
             selector.register(self._woken, selectors.EVENT_READ)
-            while all(key.fileobj is self.socket for key, _ in selector.select()):
-                self._handle_request_noblock()  # type: ignore[attr-defined]  # socketserver's, not in the stubs
+            while True:
+                ready = {key.fileobj for key, _ in selector.select()}
+                if self._woken in ready:
+                    if self._woken.recv(1) != _LISTEN:
+                        return
+                    selector.register(self.socket, selectors.EVENT_READ)
+                if self.socket in ready:
+                    self._handle_request_noblock()  # type: ignore[attr-defined]  # socketserver's, not in the stubs
+
+    def listen(self) -> None:
+        """Take connections from now on; who tries the next moment gets in."""
+        self.server_activate()
+        self._wake.send(_LISTEN)
 
     def halt(self) -> None:
         """Let `run` return, and whoever pauses go on."""
         self._halted.set()
-        self._wake.send(b".")
+        self._wake.send(_HALT)
 
     def close(self) -> None:
         """Close the port and every connection, and wait for the threads."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import cast
@@ -18,7 +18,15 @@ from .releases import RELEASES, check_release
 from .server import Authority, StubServer
 from .stub import RedisActions
 
-__all__ = ["SessionServer", "check_settings", "coverage_of", "note_failure", "releases_of"]
+__all__ = [
+    "SessionServer",
+    "check_settings",
+    "coverage_of",
+    "note_failure",
+    "releases_of",
+    "score_lines",
+    "score_of_session",
+]
 
 __tracebackhide__ = True
 
@@ -63,6 +71,30 @@ def note_failure(item: pytest.Item, report: pytest.TestReport) -> None:
 def coverage_of(config: pytest.Config) -> Coverage:
     """Return what the suite's clients have met so far."""
     return config.stash.setdefault(_COVERAGE, Coverage())
+
+
+def score_of_session(config: pytest.Config, rows: Iterable[Mapping[str, str]]) -> bool:
+    """Write the score where it was asked for; return whether it is below what was wanted."""
+    path, wanted = config.getoption("redis_actions_score"), config.getoption("redis_actions_score_min")
+    if path is None and wanted is None:
+        return False
+    from .client_contract.score import percent, score, write
+
+    found = score(rows)
+    if path is not None:
+        write(found, Path(config.invocation_params.dir, path))
+    return wanted is not None and percent(found) < wanted
+
+
+def score_lines(config: pytest.Config, rows: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """Yield the table of the session's clients."""
+    from .client_contract.score import lines, percent, score
+
+    found = score(rows)
+    yield from lines(found)
+    wanted = config.getoption("redis_actions_score_min")
+    if wanted is not None and percent(found) < wanted:
+        yield f"FAILED: {percent(found):.0f} % of the scenarios are borne, {wanted:g} % wanted"
 
 
 class SessionServer:
@@ -127,6 +159,8 @@ class SessionServer:
 
     def _stub(self, options: Options, server: StubServer) -> RedisActions:
         stub = RedisActions(options, server, forgotten=self._forgotten)
+        if options.scenario is not None:
+            stub.play(options.scenario)
         if options.refuses:
             stub.clock.call_at(options.refuses, server.listen)
         return stub
@@ -185,6 +219,11 @@ class SessionServer:
         server.start(refusing=options.refuses > 0)
         opened.callback(server.stop)
         return server
+
+    @property
+    def authority(self) -> Authority:
+        """Who signs the session's certificates."""
+        return self._trusted()
 
     def _trusted(self) -> Authority:
         if self._authority is None:

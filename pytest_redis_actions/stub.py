@@ -121,6 +121,7 @@ class RedisActions:
     Attributes:
         clock: the only source of time; virtual unless asked otherwise.
         journal: every request and its reply.
+        played: the operation of the scenario that the marker names, or that `play` was called with.
     """
 
     def __init__(self, options: Options, server: StubServer, *, forgotten: Mapping[str, str] | None = None) -> None:
@@ -138,6 +139,7 @@ class RedisActions:
         )
         self.journal: Journal = self._endpoint.journal
         self.clock.watch(Watched(polls=self.journal.__len__, report=self.report))
+        self.played: Action | None = None
         server.endpoint = self._endpoint
 
     def __repr__(self) -> str:
@@ -356,7 +358,7 @@ class RedisActions:
             at = self.clock.seconds
         timed = at is not None
         uid, method, template = self._target(on)
-        self._endpoint.injection.add(
+        self.inject(
             Injected(
                 fault,
                 uid=uid,
@@ -368,6 +370,10 @@ class RedisActions:
                 ends=float("inf") if at is None or seconds is None else at + seconds,
             )
         )
+
+    def inject(self, injected: Injected) -> None:
+        """Let a fault happen, as it stands: what `fault` does with what it is given."""
+        self._endpoint.injection.add(injected)
 
     def _target(self, on: Action | str | None) -> tuple[str | None, str | None, tuple[str, ...]]:
         if on is None:
@@ -384,6 +390,34 @@ class RedisActions:
         if not (method.isupper() and path.startswith("/")):
             raise UsageError(f"on={shown(on, 40)} is no route", fix='write "GET /v1/actions/{uid}"', value=on)
         return None, method, split(path)
+
+    def play(self, scenario: str) -> Action | None:
+        """Set the stage for a scenario of the catalogue: "S18", or "S42:reset" for a play of that name.
+
+        Its faults are those of this stub from now on, and need not all be met. What a play asks of the stub itself,
+        such as a bad certificate, is for the marker to give: `redis-actions scenarios S47` tells it.
+
+        Returns:
+            The operation to wait for; None where the play has none, or has several.
+
+        Raises:
+            UsageError: an unknown scenario or play; the nearest is named. One that this release cannot play.
+        """
+        from .client_contract.scenarios import Stage, find_play
+
+        play = find_play(scenario)
+        if not play.is_in(self.release):
+            raise UsageError(
+                f"release {self.release} cannot play {scenario}", fix="use a newer release", value=scenario
+            )
+        self._endpoint.injection.is_a_play = True
+        self.played = play.setting(Stage(self, self._elsewhere))
+        return self.played
+
+    def _elsewhere(self) -> RedisActions:
+        raise UsageError(
+            "this play needs a second host", fix="let the client contract play it, or use make_redis_actions()"
+        )
 
     def chaos(self, *, seed: int) -> None:
         """Let any of the faults happen to any poll, at random; the same ones for the same seed.
@@ -493,7 +527,7 @@ class RedisActions:
                 "  fix  register what the client needs on redis_actions.httpserver, or use\n"
                 "       @pytest.mark.redis_actions(strict=False)",
             )
-        if self._options.strict and self._endpoint.injection.unfired:
+        if self._options.strict and self._endpoint.injection.unfired and not self._endpoint.injection.is_a_play:
             raise UnfiredFaults(tuple(fault.name for fault in self._endpoint.injection.unfired))
         self._server.check()
 

@@ -37,7 +37,9 @@ CORE = (
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 CONTRACT = sorted((PACKAGE / "contract").glob("*.py"))
 DRIVING = ("__init__", "replacing", "ledger", "targets", "threads", "tasks", "standins", "block")  # from the ground up
-ROOMS = (".contract", ".driving")
+ROOMS = (".contract", ".driving", ".client_contract")
+CATALOGUE = ("outcome", "verdicts", "scenarios")  # lies below the stub, which can play it
+JUDGES = ("target", "capabilities", "running", "score", "contract")  # lie above the session
 EVERY_FILE = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -96,6 +98,36 @@ def test_driving_knows_nothing_of_the_api_and_its_arrows_point_down_too(module: 
 
 def test_every_module_of_driving_has_its_floor() -> None:
     assert sorted(DRIVING) == sorted(path.stem for path in (PACKAGE / "driving").glob("*.py"))
+
+
+@pytest.mark.parametrize("module", [*CATALOGUE, *JUDGES])
+def test_the_arrows_of_the_client_contract_point_down(module: str) -> None:
+    found = imports_of(PACKAGE / "client_contract" / f"{module}.py")
+    order = ["", *CATALOGUE, *JUDGES]
+    under_a_name = {"stub"} if module == "scenarios" else {"server", "session"} if module == "contract" else set()
+
+    for name in found:
+        if name.startswith("..") and not name.startswith("..driving"):
+            assert name[2:] in under_a_name or module in JUDGES or floor_of(name[2:]) < floor_of("stub"), name
+        elif name.startswith(".") and not name.startswith(".."):
+            assert order.index(name[1:]) < order.index(module), name
+
+
+def test_the_client_contract_has_no_other_modules() -> None:
+    files = {path.stem for path in (PACKAGE / "client_contract").glob("*.py")}
+
+    assert files == {"__init__", *CATALOGUE, *JUDGES}
+
+
+def test_the_catalogue_is_read_without_pytest_and_without_a_server() -> None:
+    loaded = loaded_by("from pytest_redis_actions.client_contract import SCENARIOS")
+
+    assert not loaded & {"pytest", "werkzeug", "pytest_httpserver", "jsonschema", "pytest_redis_actions.stub"}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name not in ("stub", "session", "cli")])
+def test_who_knows_the_client_contract(module: str) -> None:
+    assert not {name for name in imports(module) if name.startswith(".client_contract")}
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name not in ("clock", "server", "session")])

@@ -199,12 +199,23 @@ class Block:
 
     def _stop(self, error: type[BaseException]) -> None:
         if self.ledger.error is None:
+            # Who rests is woken with the error, and whoever has called this meets it when this returns.
+            spared = (self._opener, self.ledger.current)
+            awake = [party for party in self.ledger.parties if party.weight != RESTING and party not in spared]
             self.ledger.stop(error)
             self.loops.cancel_all()
-            self._interrupt(party for party in self.ledger.parties if party is not self._opener)
+            self._interrupt(awake)
 
     def _resting(self) -> list[str]:
         return [party.where for party in self.ledger.parties if party.weight == RESTING]
+
+    def give_up(self, threads: Iterable[threading.Thread]) -> None:
+        """Stop the block because these threads neither end nor sleep; they meet the error wherever they are."""
+        if self.ledger.error is None:
+            self.ledger.stop(_explained(EndlessWait, "the client neither ends nor sleeps"))
+        self.loops.cancel_all()
+        chosen = set(threads)
+        self._interrupt(party for party in self.ledger.parties if party.thread in chosen)
 
     def _interrupt(self, parties: Iterable[Party]) -> None:
         """Raise the error in who is awake: a client that sleeps would meet it there, one that only polls never."""

@@ -1,0 +1,704 @@
+"""The catalogue: what a stub does to a client, what a sound client does then, and the plays that find out.
+
+Each scenario has an id that is stable, and one play or more. A fault that a client must survive comes at most twice in
+a row, with good replies between; a play that must succeed leaves time for at least 100 polls 5 s apart; one that must
+be given up has a deadline of 120 s. Source: what published clients of this API were seen to do; assumed where no row of
+the evidence is cited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .. import faults
+from ..errors import UsageError, advice, shown
+from ..faults import ABSENT, Fault, HttpDate
+from ..injection import Injected
+from ..releases import has
+from ..script import (
+    Step,
+    aborted,
+    active,
+    cancelled,
+    cancelling,
+    completed,
+    failed,
+    gone,
+    jump,
+    pending,
+    queued,
+    running,
+    starting,
+)
+from .verdicts import (
+    Demand,
+    all_of,
+    asks_no_more_than,
+    at_most,
+    completes,
+    ends,
+    ends_in,
+    exactly,
+    fails_at_once,
+    gives_up,
+    honours_retry_after,
+    keeps_credentials_at_home,
+    leaves_no_thread,
+    never_starts,
+    no_success,
+    raises,
+    reads_v2,
+    sends_headers,
+    soon_after_a_past_date,
+    stands_firm,
+)
+
+if TYPE_CHECKING:
+    from ..stub import Action, RedisActions
+
+__all__ = ["SCENARIOS", "Play", "Scenario", "Stage", "find_play", "find_scenario"]
+
+__tracebackhide__ = True
+
+LONG, SHORT = 3600.0, 120.0
+UNKNOWN_UID = "00000000-0000-4000-8000-000000000000"
+HEADERS = {"X-Request-Source": "client-contract"}
+
+
+@dataclass
+class Stage:
+    """Where a play is set: the stub, and what else it needs.
+
+    Attributes:
+        stub: the cluster.
+        elsewhere: makes a second host, which asks for no credentials.
+        wanted: uid -> the status that it ends in, of plays with several operations.
+    """
+
+    stub: RedisActions
+    elsewhere: Callable[[], RedisActions] | None = None
+    wanted: dict[str, str] = field(default_factory=dict)
+
+    def task(self, *script: Step | Fault) -> Action:
+        """Add a shard migration."""
+        return self.stub.add_action("migrate_shards", script=script, node_uid="2")
+
+    def machine(self, *script: Step | Fault, name: str = "SMUpdateBDB") -> Action:
+        """Add a state machine."""
+        return self.stub.add_state_machine(name, object_name="bdb:1", script=script)
+
+    def meets(self, fault: Fault, *, after: int = 1, polls: int | None = 1) -> Action:
+        """Add a migration of some polls, some of which meet a fault."""
+        action = self.task(running(polls=4), completed())
+        self.always(fault, after=after, polls=polls)
+        return action
+
+    def always(self, fault: Fault, *, after: int = 0, polls: int | None = None) -> None:
+        """Let GETs meet a fault, wherever they go."""
+        self.stub.inject(Injected(fault, method="GET", after=after, count=polls))
+
+    def start_answers(self, fault: Fault, *, tries: int | None = 1) -> None:
+        """Let whatever is no GET be answered so."""
+        self.stub.inject(Injected(fault, method="*", count=tries))
+
+
+Setting = Callable[[Stage], Any]
+"""Returns the operation to wait for, or None."""
+
+
+@dataclass(frozen=True)
+class Play:
+    """One way to find out whether a client bears a scenario.
+
+    Attributes:
+        name: what is special about it; "" for the only one.
+        setting: sets the stage; returns the operation to wait for, or None for one that does not exist.
+        demand: what the client must do.
+        timeout: the client's deadline in seconds.
+        options: of the stub.
+        needs: a feature that a release must have.
+        again: whether the operation is cancelled, too late, and `wait` is called a second time.
+    """
+
+    name: str
+    setting: Setting
+    demand: Demand
+    timeout: float = LONG
+    options: Mapping[str, Any] = field(default_factory=dict)
+    needs: str = ""
+    again: bool = False
+
+    def is_in(self, release: str) -> bool:
+        """Whether a release can play it."""
+        return not self.needs or has(release, self.needs)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What a stub does to a client, and what a sound one does then.
+
+    Attributes:
+        id: "S18".
+        group: what the scenario is about.
+        title: what the stub does.
+        sound: what a sound client does.
+        plays: the ways to find out.
+        capability: what a client must say of itself for the scenario to be played; "" for all clients.
+        tls: whether it needs the extra "tls".
+    """
+
+    id: str
+    group: str
+    title: str
+    sound: str
+    plays: tuple[Play, ...]
+    capability: str = ""
+    tls: bool = False
+
+    def __repr__(self) -> str:
+        return f"<{self.id}: {self.title}>"
+
+    def played_in(self, release: str) -> tuple[Play, ...]:
+        """Return the plays that a release can play."""
+        return tuple(play for play in self.plays if play.is_in(release))
+
+
+def _play(setting: Setting, demand: Demand, name: str = "", **more: object) -> Play:
+    return Play(name, setting, demand, **more)  # type: ignore[arg-type]  # Play's own fields
+
+
+def _survives(*given: Fault, demand: Demand = completes, polls: int = 1) -> tuple[Play, ...]:
+    """Return a play for each fault: it comes after a good reply, and good ones follow."""
+    return tuple(
+        _play(lambda stage, fault=fault: stage.meets(fault, polls=polls), demand, fault.name)  # type: ignore[misc]  # binds the loop's variable
+        for fault in given
+    )
+
+
+def _shows(values: Iterable[tuple[str, Mapping[str, object]]], demand: Demand) -> tuple[Play, ...]:
+    """Return a play for each set of fields that records show for ever."""
+
+    def setting(stage: Stage, fields: Mapping[str, object]) -> Action:
+        action = stage.task(running(polls=3), completed())
+        stage.always(faults.record(**fields))
+        return action
+
+    return tuple(
+        _play(lambda stage, fields=fields: setting(stage, fields), demand, name)  # type: ignore[misc]  # binds the loop's variable
+        for name, fields in values
+    )
+
+
+def _runs_for_ever(stage: Stage) -> Action:
+    return stage.task(running())
+
+
+def _other_place(code: int) -> Setting:
+    def setting(stage: Stage) -> Action:
+        action = stage.task(running())
+        body = {"action_uid": action.uid, "name": action.name, "status": "completed", "progress": "100"}
+        stage.stub.httpserver.expect_request(f"/moved/{action.uid}").respond_with_json(body)
+        stage.always(faults.redirect(f"/moved/{action.uid}", code=code), polls=1)
+        return action
+
+    return setting
+
+
+def _other_host(stage: Stage) -> Action:
+    action = stage.task(running())
+    assert stage.elsewhere is not None  # noqa: S101  # the runner gives one
+    other = stage.elsewhere()
+    other.add_action("migrate_shards", uid=action.uid, script=[completed()])
+    to = other.url.replace("127.0.0.1", "localhost") + f"/v1/actions/{action.uid}"
+    stage.always(faults.redirect(to, code=307), polls=1)
+    return action
+
+
+def _loop(stage: Stage) -> Action:
+    action = stage.task(running())
+    stage.always(faults.redirect(f"/v1/actions/{action.uid}"))
+    return action
+
+
+def _alternating(stage: Stage) -> Action:
+    action = stage.task(running(polls=12), completed())
+    for number in range(12):
+        stage.always(faults.status(503 if number % 2 else 500), after=number, polls=1)
+    return action
+
+
+def _another_uid(stage: Stage) -> Action:
+    action = stage.task(running(polls=1), completed())
+    stage.always(faults.record(action_uid="11111111-1111-4111-8111-111111111111"))
+    return action
+
+
+def _fifty(stage: Stage) -> None:
+    for number in range(50):
+        ending = (completed(), failed(error_code="internal_error"), cancelled())[number % 3]
+        steps = [running(polls=1 + number % 7)]
+        if ending.status == "cancelled":
+            steps.append(cancelling())
+        stage.wanted[stage.task(*steps, ending).uid] = ending.status
+
+
+def _started(document: Callable[[str], object]) -> Setting:
+    def setting(stage: Stage) -> Action:
+        action = stage.task(running(polls=2), completed())
+        stage.start_answers(faults.body(document(action.uid)))
+        return action
+
+    return setting
+
+
+def _refused_start(tries: int | None) -> Setting:
+    def setting(stage: Stage) -> Action:
+        action = stage.task(running(polls=2), completed())
+        stage.start_answers(faults.conflict(), tries=tries)
+        stage.start_answers(faults.body({"action_uid": action.uid}))
+        return action
+
+    return setting
+
+
+def _vanishes(stage: Stage) -> Action:
+    return stage.machine(active(polls=2), gone(), name="SMDeleteBDB")
+
+
+_LIFE = "lifecycle"
+_ENDS = "ways to end"
+_WORDS = "words"
+_ERRORS = "server errors"
+_ACCESS = "access and absence"
+_LATER = "Retry-After"
+_BODIES = "bodies"
+_WIRE = "connection"
+_MANNERS = "manners"
+_STARTS = "starting and deleting"
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario(
+        "S01", _LIFE, "completed on the first poll", "one poll, no sleep after it",
+        (_play(lambda stage: stage.task(completed()), all_of(completes, exactly(1, 0.0))),),
+    ),
+    Scenario(
+        "S02", _LIFE, "queued, starting, running, completed, one poll each", "returns; saw the statuses in order",
+        (_play(lambda stage: stage.task(queued(), starting(), running(), completed()), all_of(completes, exactly(4))),),
+    ),
+    Scenario(
+        "S03", _LIFE, "running for 20 polls, then completed", "21 polls, within its budget",
+        (_play(lambda stage: stage.task(running(polls=20), completed()), all_of(completes, exactly(21))),),
+    ),
+    Scenario(
+        "S04", _LIFE, "completes after 600 s, whatever the poll rate", "the result does not depend on the poll rate",
+        (_play(lambda stage: stage.task(running(seconds=600), completed()), completes),),
+    ),
+    Scenario(
+        "S05", _LIFE, "intermediate states skipped between two polls", "does not insist on seeing each state",
+        (
+            _play(
+                lambda stage: stage.task(queued(seconds=0.1), starting(seconds=0.1), running(seconds=0.1), completed()),
+                completes,
+            ),
+        ),
+    ),
+    Scenario(
+        "S06", _LIFE, "a state machine: pending, active, completed", "maps that vocabulary",
+        (
+            _play(lambda stage: stage.machine(pending(), active(polls=2), completed()), completes, "completed"),
+            _play(
+                lambda stage: stage.machine(pending(), active(), failed(error="no memory")), ends_in("failed"), "failed"
+            ),
+        ),
+    ),
+    Scenario(
+        "S07", _LIFE, "the v2 form with additional_info", "maps that one too",
+        (
+            _play(
+                lambda stage: stage.machine(pending(), active(polls=2), completed()),
+                all_of(completes, reads_v2), needs="v2-actions",
+            ),
+        ),
+        capability="reads_v2",
+    ),
+    Scenario(
+        "S08", _ENDS, "failed with error_code and error_message", "raises, with both texts",
+        (
+            _play(
+                lambda stage: stage.task(
+                    running(), failed(error_code="insufficient_resources", error_message="no available nodes!")
+                ),
+                ends_in("failed", "insufficient_resources", "no available nodes"),
+            ),
+        ),
+    ),
+    Scenario(
+        "S09", _ENDS, "failed with no detail at all", "raises, no KeyError",
+        (_play(lambda stage: stage.task(running(), failed()), ends_in("failed")),),
+    ),
+    Scenario(
+        "S10", _ENDS, "failed straight from queued, which the lifecycle forbids", "terminal all the same",
+        (_play(lambda stage: stage.task(queued(), jump(), failed()), ends_in("failed")),),
+    ),
+    Scenario(
+        "S11", _ENDS, "cancelling, then cancelled", "tells cancelled from failed and from completed",
+        (
+            _play(
+                lambda stage: stage.task(running(), cancelling(polls=2), cancelled()), ends_in("cancelled", "cancel")
+            ),
+        ),
+    ),
+    Scenario(
+        "S12", _STARTS, "cancel comes too late", "keeps completed",
+        (
+            _play(
+                _started(lambda uid: {"action_uid": uid}), completes, again=True,
+            ),
+        ),
+        capability="starts",
+    ),
+    Scenario(
+        "S13", _ENDS, "aborted, from starting and from running", "terminal at once",
+        (
+            _play(
+                lambda stage: stage.task(starting(), aborted()), ends_in("aborted", "abort"), "from starting",
+                needs="aborted",
+            ),
+            _play(
+                lambda stage: stage.task(running(), aborted()), ends_in("aborted", "abort"), "from running",
+                needs="aborted",
+            ),
+        ),
+    ),
+    Scenario(
+        "S14", _WORDS, '"Completed", "CANCELED"', "a policy that is explicit: ends or raises, never loops",
+        tuple(
+            Play(play.name, play.setting, stands_firm(play.name), SHORT)
+            for play in _shows([(word, {"status": word}) for word in ("Completed", "CANCELED")], ends)
+        ),
+    ),
+    Scenario(
+        "S15", _WORDS, "an unknown status word for ever", "stops by its deadline and names the word",
+        tuple(
+            Play("", play.setting, all_of(raises("hibernating"), gives_up), SHORT)
+            for play in _shows([("", {"status": "hibernating"})], ends)
+        ),
+    ),
+    Scenario(
+        "S16", _ENDS, "terminal, but neither result nor error", "ends, never hangs",
+        (
+            _play(lambda stage: stage.machine(active(), completed()), completes, "a state machine"),
+            *_shows([("a task without progress", {"progress": ABSENT})], completes),
+        ),
+    ),
+    Scenario(
+        "S17", _ERRORS, "one 500, then goes on", "repeats the poll, not the operation",
+        _survives(faults.status(500), demand=all_of(completes, never_starts)),
+        capability="retries_server_errors",
+    ),
+    Scenario(
+        "S18", _ERRORS, "503 with Retry-After, then goes on", "waits as told",
+        _survives(faults.status(503, retry_after=20), demand=all_of(completes, honours_retry_after)),
+        capability="honours_retry_after",
+    ),
+    Scenario(
+        "S19", _ERRORS, "429 with Retry-After", "waits; not a failure",
+        _survives(faults.status(429, retry_after=20), demand=all_of(completes, honours_retry_after)),
+        capability="honours_retry_after",
+    ),
+    Scenario(
+        "S20", _ERRORS, "502 and 504 with an HTML body", "no JSON crash; polls again",
+        _survives(faults.html(502), faults.html(504), polls=2),
+        capability="retries_server_errors",
+    ),
+    Scenario(
+        "S21", _ERRORS, "more consecutive 5xx than any budget", "gives up, and its error holds the last reply",
+        (
+            _play(
+                lambda stage: stage.meets(faults.status(503), polls=None), all_of(raises("503"), gives_up),
+                timeout=SHORT,
+            ),
+        ),
+    ),
+    Scenario(
+        "S22", _ERRORS, "5xx, ok, 5xx, ok, …", "counts consecutive errors only",
+        (_play(_alternating, completes),),
+        capability="retries_server_errors",
+    ),
+    Scenario(
+        "S23", _ACCESS, "400 on a poll, with a JSON body and with a broken one", "fails at once",
+        tuple(
+            _play(
+                lambda stage, fault=fault: stage.meets(fault, polls=None),  # type: ignore[misc]  # binds the loop's variable
+                all_of(raises(), at_most(3)), name, timeout=SHORT,
+            )
+            for name, fault in (("JSON", faults.status(400)), ("broken", faults.body("{", code=400)))
+        ),
+    ),
+    Scenario(
+        "S24", _ACCESS, "401 from the first poll", "fails at once, no loop",
+        (
+            _play(
+                lambda stage: stage.meets(faults.unauthorized(), after=0, polls=None), all_of(raises(), at_most(3)),
+                timeout=SHORT,
+            ),
+        ),
+    ),
+    Scenario(
+        "S25", _ACCESS, "401 after 2 polls; fresh credentials work",
+        "asks for them once and goes on, or fails; never success",
+        (_play(lambda stage: stage.meets(faults.expired_credentials(), after=2), completes),),
+        capability="refreshes_credentials",
+    ),
+    Scenario(
+        "S26", _ACCESS, "403 in the middle", "fails, and its message says permission",
+        (
+            _play(
+                lambda stage: stage.meets(faults.forbidden(), after=2, polls=None),
+                all_of(raises("403", "forbidden", "permission"), at_most(5)), timeout=SHORT,
+            ),
+        ),
+    ),
+    Scenario(
+        "S27", _ACCESS, "404 for an unknown uid", "fails at once",
+        (_play(lambda stage: None, all_of(raises(), fails_at_once), timeout=SHORT),),
+    ),
+    Scenario(
+        "S28", _ACCESS, "404 first, then 200", "tolerates it briefly, if it says so",
+        (_play(lambda stage: stage.meets(faults.not_found(), after=0), completes),),
+        capability="tolerates_early_404",
+    ),
+    Scenario(
+        "S29", _ACCESS, "404 after running: the record is gone", "reports it lost; never success",
+        (
+            _play(lambda stage: stage.task(running(polls=2), gone()), all_of(no_success, raises()), timeout=SHORT),
+        ),
+    ),
+    Scenario(
+        "S30", _ENDS, "404 after completed, on a second read", "the first outcome stands",
+        (_play(lambda stage: stage.task(running(), completed(), gone()), completes),),
+    ),
+    Scenario(
+        "S31", _LATER, "Retry-After: 7", "next poll not before 7 s (not 7 ms)",
+        _survives(
+            faults.status(503, retry_after=7), faults.status(503, retry_after=45),
+            demand=all_of(completes, honours_retry_after),
+        ),
+        capability="honours_retry_after",
+    ),
+    Scenario(
+        "S32", _LATER, "Retry-After: 0", "polls now, without spinning",
+        _survives(faults.status(503, retry_after=0), polls=2),
+        capability="honours_retry_after",
+    ),
+    Scenario(
+        "S33", _LATER, "Retry-After as an HTTP date: ahead, past", "waits; does not wait",
+        (
+            *_survives(
+                faults.status(503, retry_after=HttpDate(30)), demand=all_of(completes, honours_retry_after)
+            ),
+            *_survives(
+                faults.status(503, retry_after=HttpDate(-3600)), demand=all_of(completes, soon_after_a_past_date)
+            ),
+        ),
+        capability="honours_retry_after",
+    ),
+    Scenario(
+        "S34", _LATER, "Retry-After: garbage, -5, 1e9", "falls back; clamps to its deadline",
+        (
+            *_survives(faults.status(503, retry_after="soon"), faults.status(503, retry_after=-5)),
+            _play(lambda stage: stage.meets(faults.status(503, retry_after=1e9)), ends, "1e9", timeout=SHORT),
+        ),
+        capability="honours_retry_after",
+    ),
+    Scenario(
+        "S35", _BODIES, "truncated JSON, then good", "polls again or a clean error; no hang",
+        _survives(faults.truncated(), demand=ends),
+    ),
+    Scenario(
+        "S36", _BODIES, "empty 200, 204, {}, status null, status a number", "a typed error that names the field",
+        (
+            *(
+                _play(
+                    lambda stage, fault=fault: stage.meets(fault, polls=None),  # type: ignore[misc]  # binds the loop's variable
+                    raises("status"), name, timeout=SHORT,
+                )
+                for name, fault in (
+                    ("{}", faults.body({})),
+                    ("status null", faults.record(status=None)),
+                    ("status a number", faults.record(status=7)),
+                )
+            ),
+            *_survives(faults.empty(200), faults.empty(204), demand=ends),
+        ),
+    ),
+    Scenario(
+        "S37", _BODIES, "a list where an object is expected, and the reverse", "a clean error",
+        _survives(faults.wrong_shape(), demand=ends),
+    ),
+    Scenario(
+        "S38", _BODIES, 'progress "100", 100, 100.0, absent, null', "reads all of them",
+        _shows(
+            [(repr(value), {"progress": value}) for value in ("100", 100, 100.0, ABSENT, None)], completes
+        ),
+    ),
+    Scenario(
+        "S39", _BODIES, "progress falls, exceeds 100, is negative, 100 while running, 40 when completed, stuck at 99",
+        "decides by status, never by progress",
+        (
+            *_shows(
+                [(str(value), {"progress": value}) for value in ("250", "-1", "100", "40", "99")],
+                all_of(completes, exactly(4)),
+            ),
+            _play(
+                lambda stage: stage.task(
+                    running(progress=90), jump(), running(progress=10), jump(), running(progress=0), completed()
+                ),
+                all_of(completes, exactly(4)), "falls",
+            ),
+        ),
+    ),
+    Scenario(
+        "S40", _BODIES, "the body's action_uid is another action's; unknown fields; growing pending_ops",
+        "notices the first, ignores the rest",
+        (
+            _play(_another_uid, raises(), "another uid", timeout=SHORT),
+            *_shows([("unknown fields", {"colour": "red", "details": {"a": [1, 2]}})], completes),
+            *_shows([("pending_ops", {"pending_ops": {str(n): {"op_name": "x"} for n in range(40)}})], completes),
+        ),
+    ),
+    Scenario(
+        "S41", _WIRE, "a reply slower than the read time-out, the next one fast",
+        "times out, polls again, sees the current state",
+        _survives(faults.slow(0.3)),
+        capability="retries_server_errors",
+    ),
+    Scenario(
+        "S42", _WIRE,
+        "drip-fed body; reset before the headers; reset in the body; refused for a while; idle connection closed",
+        "polls again; its total deadline holds",
+        (
+            *_survives(faults.drip(0.2), faults.reset(), faults.reset_in_body(), faults.closed(), polls=2),
+            _play(
+                lambda stage: stage.task(running(polls=2), completed()), completes, "refused", options={"refuses": 8}
+            ),
+        ),
+        capability="retries_server_errors",
+    ),
+    Scenario(
+        "S43", _WIRE, "302, 307, 308 to another path or host; a loop",
+        "follows; credentials stay at home; a limit to loops",
+        (
+            *(_play(_other_place(code), completes, f"{code} to another path") for code in (302, 307, 308)),
+            _play(_other_host, all_of(completes, keeps_credentials_at_home), "to another host"),
+            _play(_loop, raises(), "a loop", timeout=SHORT),
+        ),
+    ),
+    Scenario(
+        "S44", _MANNERS, "running for ever", "stops by its own deadline, says so, leaves no thread",
+        (_play(_runs_for_ever, all_of(gives_up, leaves_no_thread), timeout=SHORT),),
+    ),
+    Scenario(
+        "S45", _ENDS, "completed, then running again", "stops at the first terminal status",
+        (
+            _play(
+                lambda stage: stage.task(running(), completed(), jump(), running()), all_of(completes, exactly(2))
+            ),
+        ),
+    ),
+    Scenario(
+        "S46", _MANNERS, "50 uids at once, each with its own script", "no cross-talk",
+        (_play(_fifty, completes, timeout=LONG),),
+        capability="concurrent",
+    ),
+    Scenario(
+        "S47", _WIRE, "a certificate that is not trusted", "fails closed unless told otherwise",
+        tuple(
+            _play(
+                lambda stage: stage.task(completed()), all_of(raises(), at_most(0)), kind, timeout=SHORT,
+                options={"tls": kind},
+            )
+            for kind in ("untrusted", "expired")
+        ),
+        tls=True,
+    ),
+    Scenario(
+        "S48", _MANNERS, "a custom header is needed on every poll", "sends it each time",
+        (_play(lambda stage: stage.task(running(polls=3), completed()), all_of(completes, sends_headers)),),
+        capability="sends_headers",
+    ),
+    Scenario(
+        "S49", _WORDS, '"completed" or "success" inside another field while running', "reads status, not the text",
+        _shows(
+            [
+                (name, {name: text})
+                for name, text in (("description", "will be completed soon"), ("object_name", "success"))
+            ],
+            all_of(completes, exactly(4)),
+        ),
+    ),
+    Scenario(
+        "S50", _STARTS, "a delete: active, then the record is gone", "404 is the success of a delete",
+        (_play(_vanishes, lambda outcome, can: "" if outcome.word == "gone" else completes(outcome, can)),),
+        capability="delete_succeeds_when_gone",
+    ),
+    Scenario(
+        "S51", _STARTS, "the started reply carried task_id only, or action_uid null",
+        "follows task_id; refuses null at once",
+        (
+            _play(_started(lambda uid: {"task_id": uid}), completes, "task_id"),
+            _play(_started(lambda uid: {"action_uid": None}), all_of(raises(), at_most(0)), "null", timeout=SHORT),
+        ),
+        capability="starts",
+    ),
+    Scenario(
+        "S52", _STARTS, "409 when starting, for 2 tries and for ever",
+        "tries again within a budget; says so at the end",
+        (
+            _play(_refused_start(2), completes, "2 tries"),
+            _play(
+                _refused_start(None), all_of(raises("409", "conflict"), asks_no_more_than(200)), "for ever",
+                timeout=SHORT,
+            ),
+        ),
+        capability="starts",
+    ),
+)  # fmt: skip
+
+_BY_ID = {scenario.id: scenario for scenario in SCENARIOS}
+
+
+def find_scenario(name: object) -> Scenario:
+    """Return the scenario with this id.
+
+    Raises:
+        UsageError: there is none; the nearest is named.
+    """
+    found = _BY_ID.get(name.upper()) if isinstance(name, str) else None
+    if found is not None:
+        return found
+    raise UsageError(
+        f"unknown scenario {shown(name, 30)}",
+        fix=advice(str(name).upper(), _BY_ID)
+        + f"known are {SCENARIOS[0].id} to {SCENARIOS[-1].id}: redis-actions scenarios",
+        value=name,
+    )
+
+
+def find_play(name: object) -> Play:
+    """Return a play: "S18" for the first of a scenario, "S42:reset" for the one of that name."""
+    head, _, tail = str(name).partition(":") if isinstance(name, str) else (name, "", "")
+    scenario = find_scenario(head)
+    if not tail:
+        return scenario.plays[0]
+    for play in scenario.plays:
+        if play.name == tail:
+            return play
+    names = [play.name for play in scenario.plays if play.name]
+    raise UsageError(
+        f"{scenario.id} has no play {shown(tail, 30)}",
+        fix=advice(tail, names) + f"it has {', '.join(map(repr, names)) or 'a single one without a name'}",
+        value=name,
+    )

@@ -1,0 +1,45 @@
+"""What a client is told about the operation that it has to wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["Target"]
+
+
+@dataclass
+class Target:
+    """One operation on one cluster, and how long to wait for it.
+
+    Attributes:
+        url: the base URL, without a trailing slash.
+        auth: user name and password.
+        action_uid: the operation; None where the client has to start it itself.
+        ca_file: what to trust over HTTPS; None over HTTP.
+        timeout: the client's deadline in seconds.
+        read_timeout: real seconds that one request may wait for its reply.
+        headers: headers that every request is to have, of scenarios that ask for some.
+        scenario: the id of the scenario, for logs.
+    """
+
+    url: str
+    auth: tuple[str, str]
+    action_uid: str | None
+    ca_file: Path | None
+    timeout: float
+    read_timeout: float = 0.1
+    headers: Mapping[str, str] = field(default_factory=dict)
+    scenario: str = ""
+    renew: Callable[[], tuple[str, str]] = field(default=lambda: ("", ""), repr=False)
+    renewals: int = 0
+
+    def __repr__(self) -> str:
+        return f"<target {self.action_uid} of {self.scenario} at {self.url}>"
+
+    def fresh_auth(self) -> tuple[str, str]:
+        """Return credentials that work now: what a client asks for when its own are refused."""
+        self.renewals += 1
+        self.auth = self.renew()
+        return self.auth
