@@ -30,6 +30,7 @@ __all__ = [
     "empty",
     "expired_credentials",
     "forbidden",
+    "hastened",
     "html",
     "jump",
     "not_found",
@@ -276,6 +277,19 @@ def reset_in_body() -> Fault:
 def closed() -> Fault:
     """The API's reply, after which the connection is closed without a word: the next poll finds it dead."""
     return Fault("then hung up", delivery="closed")
+
+
+def hastened(fault: Fault, seconds: int) -> Fault:
+    """Return a fault that tells a client to wait no longer than this: for clients that wait in real time."""
+    headers = tuple(
+        (name, str(seconds) if name == "Retry-After" and _is_long(value, seconds) else value)
+        for name, value in fault.headers
+    )
+    return replace(fault, headers=headers)
+
+
+def _is_long(value: str | HttpDate, seconds: int) -> bool:
+    return isinstance(value, str) and value.isdigit() and seconds < int(value) < 1000
 
 
 def random_fault(source: random.Random) -> Fault:

@@ -95,7 +95,7 @@ MUTANTS = (
                 '    if status in TERMINAL and status != "completed":',
             ),
         ),
-        {"S10": "polled again after it had seen the end"},
+        {"S10": "polled on for ever after it had seen 'failed'"},
     ),
     Mutant(
         "takes cancelled for completed",
@@ -120,7 +120,7 @@ MUTANTS = (
             ('TERMINAL = ("completed", "failed", "cancelled", "aborted")', 'TERMINAL = ("completed", "failed", "cancelled")'),
             ('"active", "cancelling")', '"active", "cancelling", "aborted")'),
         ),
-        {"S13": "polled again after it had seen the end"},
+        {"S13": "after it had seen"},
     ),
     Mutant(
         "takes an unknown word for running",

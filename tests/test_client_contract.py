@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import itertools
+import random
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+import requests
 from mutants import MUTANTS, Mutant
 
-from pytest_redis_actions.client_contract import SCENARIOS, ActionsClientContract
+from pytest_redis_actions import RedisActions, completed, failed, gone, queued, running, starting
+from pytest_redis_actions.client_contract import SCENARIOS, ActionsClientContract, Scenario
 from pytest_redis_actions.client_contract.capabilities import capabilities_of
 from pytest_redis_actions.client_contract.contract import judge
 from pytest_redis_actions.client_contract.running import Client
-from pytest_redis_actions.server import Authority
+from pytest_redis_actions.options import Options
+from pytest_redis_actions.server import Authority, StubServer
 
 EXAMPLES = Path(__file__).parent / "examples" / "contract"
 sys.path.insert(0, str(EXAMPLES))
+import sound
 import test_sound
 
 SOURCE = (EXAMPLES / "sound.py").read_text(encoding="utf-8")
@@ -51,13 +57,16 @@ def mutated(mutant: Mutant) -> type[ActionsClientContract]:
 
 
 def failures(
-    kind: type[ActionsClientContract], authority: Authority, only: Callable[[str], bool] = lambda _: True
+    kind: type[ActionsClientContract],
+    authority: Authority,
+    only: Callable[[str], bool] = lambda _: True,
+    order: Sequence[Scenario] = SCENARIOS,
 ) -> dict[str, str]:
     """Return the scenarios that a client fails, with the reasons."""
     can = capabilities_of(kind)
     client = Client(kind, tuple(kind.drive), (), bool(kind.tls), "8.2", __name__)
     found = {}
-    for scenario in SCENARIOS:
+    for scenario in order:
         if only(scenario.id) and (not scenario.capability or can[scenario.capability]):
             wrong = list(judge(client, scenario, can, lambda: authority))
             if wrong:
@@ -75,11 +84,79 @@ def test_an_unsound_client_fails_what_it_deserves_and_nothing_else(mutant: Mutan
     assert {name: reason for name, reason in found.items() if mutant.fails[name] not in reason} == {}
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", MUTANTS[::4], ids=lambda mutant: mutant.name)
 def test_an_unsound_client_fails_one_scenario_for_its_own_reason(mutant: Mutant, authority: Authority) -> None:
     name, words = min(mutant.fails.items(), key=lambda each: (each[1] == "", each[0]))
 
     assert words in failures(mutated(mutant), authority, lambda scenario: scenario == name)[name]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(20))
+def test_no_scenario_fails_the_sound_client_in_any_order(seed: int, authority: Authority) -> None:
+    source = random.Random(seed)
+    order = source.sample(SCENARIOS, len(SCENARIOS))
+    kind = source.choice((test_sound.TestSound, test_sound.TestSoundAsync, test_sound.TestSoundOverTLS))
+
+    assert failures(kind, authority, order=order) == {}
+
+
+class Chaos(NamedTuple):
+    """How often the sound client came to which end."""
+
+    completed: int
+    raised: int
+
+
+ENDINGS = (
+    [running(polls=3), completed()],
+    [running(polls=3), failed(error_code="internal_error")],
+    [running(polls=2), gone()],
+    [running()],
+    [queued(), starting(), running(), completed()],
+)
+
+
+def chaos(seeds: range) -> Chaos:
+    """Let the sound client wait through chaos, once for each seed; it must end, and never report a false success."""
+    server = StubServer()
+    before = set(threading.enumerate())
+    server.start()
+    ends = []
+    for seed in seeds:
+        stub = RedisActions(Options(strict=False), server)
+        script = ENDINGS[seed % len(ENDINGS)]
+        action = stub.add_action("migrate_shards", script=script)
+        stub.chaos(seed=seed)
+        poller = sound.Poller(stub.url, stub.auth, read_timeout=5)
+        with stub.clock.drive("sound"):
+            try:
+                ends.append(poller.wait(action.uid, timeout=300) == "completed")
+            except (sound.ActionError, requests.RequestException):
+                ends.append(False)
+            finally:
+                poller.session.close()
+        assert not ends[-1] or script[-1].status == "completed", f"seed {seed} reported a success that there is not"
+        assert stub.clock.seconds <= 1000, f"seed {seed} ended at {stub.clock.seconds} s"
+        stub.close()
+    server.stop()
+    assert not set(threading.enumerate()) - before
+    return Chaos(ends.count(True), ends.count(False))
+
+
+def test_chaos_never_makes_the_sound_client_report_a_false_success() -> None:
+    found = chaos(range(100))
+
+    assert found.completed > 10
+    assert found.raised > 10
+
+
+@pytest.mark.long
+def test_chaos_of_ten_thousand_seeds() -> None:
+    found = chaos(range(10_000))
+
+    print(f"chaos of 10,000 seeds: {found.completed} completed, {found.raised} raised")
+    assert sum(found) == 10_000
 
 
 def test_each_scenario_is_failed_by_an_unsound_client_for_a_reason_of_its_own() -> None:

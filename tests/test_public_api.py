@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import inspect
 import subprocess
@@ -11,7 +12,9 @@ import pytest
 
 import pytest_redis_actions
 from pytest_redis_actions import Action, RedisActions
+from pytest_redis_actions.client_contract import SCENARIOS, ActionsClientContract, Target
 from pytest_redis_actions.clock import VirtualClock
+from pytest_redis_actions.options import Options
 
 STEPS = (
     "queued", "starting", "running", "cancelling", "cancelled", "aborted", "completed", "failed", "pending", "active",
@@ -49,7 +52,7 @@ def test_what_the_fixture_offers() -> None:
 
     assert offered >= {
         "url", "port", "auth", "auth_for", "ca_file", "release", "profile", "clock", "journal", "httpserver",
-        "add_action", "add_state_machine", "add_other", "when",
+        "add_action", "add_state_machine", "add_other", "when", "fault", "play", "chaos",
     }  # fmt: skip
     assert {name for name in dir(Action) if not name.startswith("_")} == {
         "assert_not_polled_after_terminal", "assert_polled", "cancel", "polls", "status", "trace",
@@ -59,7 +62,27 @@ def test_what_the_fixture_offers() -> None:
 def test_what_the_clock_offers() -> None:
     offered = {name for name in dir(VirtualClock()) if not name.startswith("_")}
 
-    assert offered >= {"seconds", "epoch", "advance", "sleep", "asleep", "time", "monotonic"}
+    assert offered >= {"seconds", "epoch", "advance", "drive", "sleep", "asleep", "time", "monotonic"}
+
+
+def test_what_the_client_contract_offers() -> None:
+    assert {name for name in vars(ActionsClientContract) if not name.startswith(("_", "pytest", "test"))} == {
+        "wait", "start", "drive", "command", "releases", "tls", "retries_server_errors", "honours_retry_after",
+        "concurrent", "refreshes_credentials", "tolerates_early_404", "delete_succeeds_when_gone", "sends_headers",
+        "reads_v2", "starts", "reports_failure", "real_seconds",
+    }  # fmt: skip
+    assert set(Target.__dataclass_fields__) >= {
+        "url", "auth", "action_uid", "ca_file", "timeout", "read_timeout", "headers",
+    }  # fmt: skip
+    assert [scenario.id for scenario in SCENARIOS] == [f"S{number:02}" for number in range(1, 53)]
+
+
+@pytest.mark.parametrize(
+    "name", ["release", "profile", "tls", "port", "auth", "strict", "clock", "rate", "epoch", "drive", "scenario",
+             "max_polls", "max_virtual_seconds"],
+)  # fmt: skip
+def test_an_option_of_the_marker_is_there(name: str) -> None:
+    assert name in {field.name for field in dataclasses.fields(Options)}
 
 
 @pytest.mark.parametrize("function", [RedisActions.add_action, RedisActions.add_state_machine, RedisActions.when])
@@ -71,9 +94,9 @@ def test_options_are_named(function: object) -> None:
 
 
 def test_everything_public_is_documented() -> None:
-    for cls in (RedisActions, Action, VirtualClock):
+    for cls in (RedisActions, Action, VirtualClock, ActionsClientContract):
         for name, member in vars(cls).items():
-            if not name.startswith("_"):
+            if not name.startswith("_") and callable(member):
                 assert inspect.getdoc(member), f"{cls.__name__}.{name}"
 
 

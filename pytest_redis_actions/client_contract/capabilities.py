@@ -25,6 +25,7 @@ CAPABILITIES: Mapping[str, object] = {
     "tls": False,
     "reports_failure": "either",
     "releases": (NEWEST,),
+    "real_seconds": 20.0,
     "drive": (),
     "command": (),
 }
@@ -89,6 +90,11 @@ def _check_values(kind: type, can: Mapping[str, Any]) -> None:
             f"{kind.__name__}.reports_failure = {shown(can['reports_failure'], 30)} is not known",
             fix=f"write one of {', '.join(map(repr, _REPORTS))}",
             value=can["reports_failure"],
+        )
+    seconds = can["real_seconds"]
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds <= 3600:
+        raise UsageError(
+            f"{kind.__name__}.real_seconds = {shown(seconds, 30)} is no time", fix="give real seconds", value=seconds
         )
     for release in releases_of(can):
         check_release(release)

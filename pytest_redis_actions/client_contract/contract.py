@@ -13,9 +13,9 @@ from ..errors import UsageError
 from ..timeline import exchange_lines
 from .capabilities import CAPABILITIES, capabilities_of, check_class, releases_of
 from .outcome import Outcome
-from .running import Client, run_play
+from .running import RATE, Client, run_play
 from .scenarios import SCENARIOS, Play, Scenario, find_scenario
-from .verdicts import completes, ends_in, usual
+from .verdicts import completes, ends_in, stopped, usual
 
 if TYPE_CHECKING:
     from ..server import Authority
@@ -55,6 +55,7 @@ class ActionsClientContract:
         retries_server_errors, honours_retry_after, concurrent: what everybody should do; False skips its scenarios.
         refreshes_credentials, tolerates_early_404, delete_succeeds_when_gone, sends_headers, reads_v2, starts: what
             only some do; True plays its scenarios.
+        real_seconds: that a play may take before its client is stopped.
         reports_failure: whether `wait` must "raise" or "return" when the operation did not complete, or "either".
     """
 
@@ -72,6 +73,7 @@ class ActionsClientContract:
     reads_v2: Any = False
     starts: Any = False
     reports_failure: Any = "either"
+    real_seconds: Any = CAPABILITIES["real_seconds"]
 
     def wait(self, target: Target) -> Any:
         """Wait with your client for `target.action_uid`; return the final status, or raise. May be `async`."""
@@ -113,6 +115,7 @@ class ActionsClientContract:
             tls=bool(can["tls"]),
             release=release,
             home=type(self).__module__,
+            real_seconds=float(can["real_seconds"]),  # type: ignore[arg-type]  # checked when it was collected
         )
         found = list(judge(client, scenario, can, lambda: redis_actions_server.authority))
         if not found:
@@ -131,7 +134,7 @@ def judge(
     client: Client, scenario: Scenario, can: dict[str, object], authority: Callable[[], Authority]
 ) -> Iterator[Wrong]:
     """Yield the plays of a scenario that a client does not bear, each with what is wrong and how it ended."""
-    for play in scenario.played_in(client.release):
+    for play in scenario.played_in(client.release, is_driven=bool(client.drive)):
         outcomes, _, wanted = run_play(client, scenario, play, authority)
         for outcome in outcomes:
             wrong = _verdict(play, outcome, can, wanted)
@@ -146,7 +149,7 @@ def _verdict(play: Play, outcome: Outcome, can: dict[str, object], wanted: dict[
         demand = completes if status == "completed" else ends_in(status)
         return demand(outcome, can) or usual(outcome, can)
     if outcome.stopped:
-        return outcome.stopped
+        return stopped(outcome)
     return play.demand(outcome, can) or usual(outcome, can, again=play.again)
 
 
@@ -172,6 +175,8 @@ def _why_not(scenario: Scenario, can: dict[str, object], release: str) -> str:
         return f"{scenario.capability} is False"
     if not scenario.played_in(release):
         return f"release {release} has no such thing"
+    if not can["drive"] and not scenario.played_in(release, is_driven=False):
+        return "needs a client whose time is driven"
     if scenario.tls and find_spec("trustme") is None:
         return "needs trustme: pip install 'pytest-redis-actions[tls]'"
     if can["command"] and scenario.capability in ("concurrent", "starts", "sends_headers", "refreshes_credentials"):
@@ -197,4 +202,7 @@ def _score(
     request: pytest.FixtureRequest, where: str, scenario: Scenario, release: str, outcome: str, reason: str
 ) -> None:
     row = {"client": where, "scenario": scenario.id, "release": release, "outcome": outcome, "reason": reason}
+    row["clock"] = "driven" if request.cls.drive else f"a wall clock, {RATE:g} times as fast"
+    if not (request.cls.drive or request.cls.command):
+        row["clock"] += ": name the modules that wait in drive = […] for virtual time"
     request.node.user_properties.append((SCORED, row))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = ["RATE", "Client", "run_play"]
 
+__tracebackhide__ = True
+
 RATE = 60.0  # seconds on a wall clock for one real second
-MAX_POLLS = 1000
+MAX_POLLS = 600
 REAL_SECONDS = 20.0  # that a play may take without its client coming to an end
 _GRACE = 0.5  # real seconds for a client that was stopped
 
@@ -104,7 +108,7 @@ def run_play(
         clock.max_polls = MAX_POLLS
         clock.max_virtual_seconds = max(play.timeout * 2, 1200)
     cluster = _Cluster(client, play, authority, clock)
-    stage = Stage(cluster.stub, cluster.elsewhere)
+    stage = Stage(cluster.stub, cluster.elsewhere, is_driven=bool(client.drive))
     action = play.setting(stage)
     starts = scenario.capability == "starts"
     uids: Sequence[str | None] = list(stage.wanted) or [action.uid if action else UNKNOWN_UID]
@@ -215,17 +219,25 @@ class _Call:
             "read_timeout": f"{self.target.read_timeout:g}",
         }
         command = [word.format(**words) for word in self._client.command]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        with subprocess.Popen(command, start_new_session=True, **pipes) as process:
             try:
                 _, errors = process.communicate(timeout=self._client.real_seconds)
             except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
+                _kill(process)
                 self.stopped = f"never gave up: killed after {self._client.real_seconds:g} real seconds"
                 return None
         if process.returncode:
             raise CommandFailed(f"exit status {process.returncode}: {errors.strip()[-300:]}")
         return "completed"
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """Kill a command and what it has started, which may hold its pipes open."""
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.communicate()
 
 
 class CommandFailed(Exception):

@@ -38,6 +38,7 @@ from .verdicts import (
     asks_no_more_than,
     at_most,
     completes,
+    crashed,
     ends,
     ends_in,
     exactly,
@@ -63,6 +64,7 @@ __all__ = ["SCENARIOS", "Play", "Scenario", "Stage", "find_play", "find_scenario
 __tracebackhide__ = True
 
 LONG, SHORT = 3600.0, 120.0
+_HASTE = 2  # real seconds that a client which is not driven is told to wait
 UNKNOWN_UID = "00000000-0000-4000-8000-000000000000"
 HEADERS = {"X-Request-Source": "client-contract"}
 
@@ -75,11 +77,13 @@ class Stage:
         stub: the cluster.
         elsewhere: makes a second host, which asks for no credentials.
         wanted: uid -> the status that it ends in, of plays with several operations.
+        is_driven: whether the client waits on the stub's clock.
     """
 
     stub: RedisActions
     elsewhere: Callable[[], RedisActions] | None = None
     wanted: dict[str, str] = field(default_factory=dict)
+    is_driven: bool = True
 
     def task(self, *script: Step | Fault) -> Action:
         """Add a shard migration."""
@@ -97,7 +101,8 @@ class Stage:
 
     def always(self, fault: Fault, *, after: int = 0, polls: int | None = None) -> None:
         """Let GETs meet a fault, wherever they go."""
-        self.stub.inject(Injected(fault, method="GET", after=after, count=polls))
+        met = fault if self.is_driven else faults.hastened(fault, _HASTE)
+        self.stub.inject(Injected(met, method="GET", after=after, count=polls))
 
     def start_answers(self, fault: Fault, *, tries: int | None = 1) -> None:
         """Let whatever is no GET be answered so."""
@@ -119,6 +124,7 @@ class Play:
         timeout: the client's deadline in seconds.
         options: of the stub.
         needs: a feature that a release must have.
+        driven: whether it is for clients only that wait on the stub's clock.
         again: whether the operation is cancelled, too late, and `wait` is called a second time.
     """
 
@@ -128,6 +134,7 @@ class Play:
     timeout: float = LONG
     options: Mapping[str, Any] = field(default_factory=dict)
     needs: str = ""
+    driven: bool = False
     again: bool = False
 
     def is_in(self, release: str) -> bool:
@@ -160,19 +167,19 @@ class Scenario:
     def __repr__(self) -> str:
         return f"<{self.id}: {self.title}>"
 
-    def played_in(self, release: str) -> tuple[Play, ...]:
-        """Return the plays that a release can play."""
-        return tuple(play for play in self.plays if play.is_in(release))
+    def played_in(self, release: str, *, is_driven: bool = True) -> tuple[Play, ...]:
+        """Return the plays that a release can play for such a client."""
+        return tuple(play for play in self.plays if play.is_in(release) and (is_driven or not play.driven))
 
 
 def _play(setting: Setting, demand: Demand, name: str = "", **more: object) -> Play:
     return Play(name, setting, demand, **more)  # type: ignore[arg-type]  # Play's own fields
 
 
-def _survives(*given: Fault, demand: Demand = completes, polls: int = 1) -> tuple[Play, ...]:
+def _survives(*given: Fault, demand: Demand = completes, polls: int = 1, driven: bool = False) -> tuple[Play, ...]:
     """Return a play for each fault: it comes after a good reply, and good ones follow."""
     return tuple(
-        _play(lambda stage, fault=fault: stage.meets(fault, polls=polls), demand, fault.name)  # type: ignore[misc]  # binds the loop's variable
+        _play(lambda stage, fault=fault: stage.meets(fault, polls=polls), demand, fault.name, driven=driven)  # type: ignore[misc]  # binds the loop's variable
         for fault in given
     )
 
@@ -292,8 +299,8 @@ SCENARIOS: tuple[Scenario, ...] = (
         (_play(lambda stage: stage.task(running(polls=20), completed()), all_of(completes, exactly(21))),),
     ),
     Scenario(
-        "S04", _LIFE, "completes after 600 s, whatever the poll rate", "the result does not depend on the poll rate",
-        (_play(lambda stage: stage.task(running(seconds=600), completed()), completes),),
+        "S04", _LIFE, "completes after 400 s, whatever the poll rate", "the result does not depend on the poll rate",
+        (_play(lambda stage: stage.task(running(seconds=400), completed()), completes),),
     ),
     Scenario(
         "S05", _LIFE, "intermediate states skipped between two polls", "does not insist on seeing each state",
@@ -473,7 +480,10 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         "S29", _ACCESS, "404 after running: the record is gone", "reports it lost; never success",
         (
-            _play(lambda stage: stage.task(running(polls=2), gone()), all_of(no_success, raises()), timeout=SHORT),
+            _play(
+                lambda stage: stage.task(running(polls=2), gone()), all_of(no_success, raises(), crashed),
+                timeout=SHORT,
+            ),
         ),
     ),
     Scenario(
@@ -497,10 +507,11 @@ SCENARIOS: tuple[Scenario, ...] = (
         "S33", _LATER, "Retry-After as an HTTP date: ahead, past", "waits; does not wait",
         (
             *_survives(
-                faults.status(503, retry_after=HttpDate(30)), demand=all_of(completes, honours_retry_after)
+                faults.status(503, retry_after=HttpDate(30)), demand=all_of(completes, honours_retry_after), driven=True
             ),
             *_survives(
-                faults.status(503, retry_after=HttpDate(-3600)), demand=all_of(completes, soon_after_a_past_date)
+                faults.status(503, retry_after=HttpDate(-3600)), demand=all_of(completes, soon_after_a_past_date),
+                driven=True,
             ),
         ),
         capability="honours_retry_after",

@@ -34,7 +34,10 @@ def score(rows: Iterable[Mapping[str, str]]) -> dict[str, Any]:
         known = scenarios.get(row["scenario"])
         if known is None or _WORST.index(row["outcome"]) > _WORST.index(known["outcome"]):
             scenarios[row["scenario"]] = {"outcome": row["outcome"], "reason": reason}
-    return {"clients": {client: _counted(scenarios) for client, scenarios in clients.items()}}
+    clocks = {row["client"]: row.get("clock", "driven") for row in rows}
+    return {
+        "clients": {client: {**_counted(scenarios), "clock": clocks[client]} for client, scenarios in clients.items()}
+    }
 
 
 def _counted(scenarios: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
@@ -66,6 +69,8 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"{client}: {counts['passed']} of {played}" + (
             f", {counts['skipped']} skipped" if counts["skipped"] else ""
         )
+        if counts["clock"] != "driven":
+            yield f"  played on {counts['clock']}"
         for group, passed, of, misses in _by_group(counts["scenarios"]):
             yield f"  {group:<22}{passed:>3} of {of:<3}{'' if misses else 'all'}".rstrip()
             for name, reason in misses:

@@ -14,6 +14,7 @@ __all__ = [
     "asks_no_more_than",
     "at_most",
     "completes",
+    "crashed",
     "ends",
     "ends_in",
     "exactly",
@@ -29,12 +30,14 @@ __all__ = [
     "sends_headers",
     "soon_after_a_past_date",
     "stands_firm",
+    "stopped",
     "usual",
 ]
 
 Demand = Callable[[Outcome, Mapping[str, object]], str]
 """Takes an outcome and the capabilities, returns what is wrong, or ""."""
 
+TERMINAL = ("completed", "failed", "cancelled", "aborted")
 SUCCESS = ("completed", "complete", "success", "succeeded", "ok", "done")
 CRASHES = (KeyError, TypeError, AttributeError, IndexError, NameError, RecursionError, AssertionError)
 SPIN = 10  # polls at one instant
@@ -53,9 +56,19 @@ def all_of(*demands: Demand) -> Demand:
     return demand
 
 
+def stopped(outcome: Outcome) -> str:
+    """Return why a client had to be stopped, "" for one that ended by itself."""
+    if outcome.stopped and _stops_at_the_end(outcome):
+        ends = (each.statuses(outcome.uid) for each in outcome.polls if outcome.uid in each.shown)
+        status = next(str(word) for words in ends for word in words if word in TERMINAL)
+        swallows = outcome.stopped.partition(", and ")[2]
+        return f"polled on for ever after it had seen {status!r}" + (f", and {swallows}" if swallows else "")
+    return outcome.stopped
+
+
 def _ended(outcome: Outcome) -> str:
     if outcome.stopped:
-        return outcome.stopped
+        return stopped(outcome)
     if outcome.error is None and outcome.word is None:
         return f"returned {str(outcome.returned)[:40]!r}: neither a status nor a mapping with one"
     return ""
@@ -185,7 +198,7 @@ def _stops_at_the_end(outcome: Outcome) -> str:
         if over is not None and each.aimed[:1] == (outcome.uid,):
             return f"polled again after it had seen the end (#{over}, #{each.number})"
         status = each.shown.get(outcome.uid or "", {}).get("status")
-        if status in ("completed", "failed", "cancelled", "aborted"):
+        if status in TERMINAL:
             over = each.number
     return ""
 

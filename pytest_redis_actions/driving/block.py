@@ -81,6 +81,7 @@ class Block:
         self._guard_seconds = guard
         self._undo = Undo()
         self._outer: Block | None = None
+        self._spared: tuple[Party, ...] = ()
         self._over = threading.Event()
         self._stand_ins: Mapping[int, Any]
         self.ledger: Ledger
@@ -192,7 +193,7 @@ class Block:
         if beyond > 0:
             self._stop(endless(self._clock, self._resting()))
         if beyond > _PATIENCE:
-            self._interrupt(self.ledger.parties)
+            self._interrupt(party for party in self.ledger.parties if party not in self._spared)
 
     def _on_limit(self, when: int) -> None:
         self._stop(endless(self._clock, self._resting(), spins=when <= self.ledger.now))
@@ -200,8 +201,10 @@ class Block:
     def _stop(self, error: type[BaseException]) -> None:
         if self.ledger.error is None:
             # Who rests is woken with the error, and whoever has called this meets it when this returns.
-            spared = (self._opener, self.ledger.current)
-            awake = [party for party in self.ledger.parties if party.weight != RESTING and party not in spared]
+            present = (self._opener, self.ledger.current)
+            awake = [party for party in self.ledger.parties if party.weight != RESTING and party not in present]
+            if self._opener.weight == RESTING:
+                self._spared = (self._opener,)  # a test that waits is told, once, where it waits
             self.ledger.stop(error)
             self.loops.cancel_all()
             self._interrupt(awake)
@@ -211,6 +214,7 @@ class Block:
 
     def give_up(self, threads: Iterable[threading.Thread]) -> None:
         """Stop the block because these threads neither end nor sleep; they meet the error wherever they are."""
+        self._spared = (self._opener,)
         if self.ledger.error is None:
             self.ledger.stop(_explained(EndlessWait, "the client neither ends nor sleeps"))
         self.loops.cancel_all()

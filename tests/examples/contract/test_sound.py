@@ -1,4 +1,4 @@
-"""The reference client bears every scenario, over HTTP and HTTPS."""
+"""The reference client bears every scenario, over HTTP and HTTPS, and those that differ on every release."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ class TestSound(Sound):
     pass
 
 
+@pytest.mark.long
 class TestSoundOverTLS(Sound):
     tls = True
 
@@ -74,6 +75,7 @@ class TestSoundAsync(SoundAsync):
     pass
 
 
+@pytest.mark.long
 class TestSoundAsyncOverTLS(SoundAsync):
     tls = True
 

@@ -1,0 +1,421 @@
+"""What a team sees that puts its client under contract: verdicts, the score, and refusals."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+EXAMPLES = Path(__file__).parent / "examples" / "contract"
+PREAMBLE = """
+import pytest, requests, threading, time
+from pytest_redis_actions.client_contract import ActionsClientContract
+
+def status(target, uid=None):
+    url = f"{target.url}/v1/actions/{uid or target.action_uid}"
+    return requests.get(url, auth=target.auth, timeout=5).json()["status"]
+"""
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester) -> pytest.Pytester:
+    pytester.makeini("[pytest]\nfilterwarnings = error\npythonpath = .\n")
+    pytester.makepyfile(
+        naive=(EXAMPLES / "naive.py").read_text(encoding="utf-8"),
+        sleeper="import time\ndef nap(seconds): time.sleep(seconds)",
+    )
+    pytester.syspathinsert()
+    return pytester
+
+
+def run(suite: pytest.Pytester, text: str, *arguments: str) -> pytest.RunResult:
+    suite.makepyfile(PREAMBLE + dedent(text))
+    return suite.runpytest_inprocess("-p", "no:randomly", "-p", "no:cacheprovider", *arguments)
+
+
+NAIVE = """
+import naive
+
+class TestNaive(ActionsClientContract):
+    drive = ["naive"]
+
+    def wait(self, target):
+        return naive.wait(target.url, target.auth, target.action_uid)
+"""
+
+
+# The score
+
+
+def test_the_table_says_what_a_naive_loop_bears(suite: pytest.Pytester) -> None:
+    result = run(suite, NAIVE, "-k", "S02 or S08 or S20 or S50")
+
+    result.assert_outcomes(passed=1, failed=2, skipped=1)
+    result.stdout.fnmatch_lines(
+        [
+            "=* redis_actions: which scenarios the clients bear =*",
+            "test_the_table_says_what_a_naive_loop_bears.py::TestNaive: 1 of 3, 1 skipped",
+            "  lifecycle               1 of 1  all",
+            "  ways to end             0 of 1",
+            "    S08  failed with error_code and error_message",
+            "         polled on for ever after it had seen 'failed'",
+            "  server errors           0 of 1",
+            "    S20  502 and 504 with an HTML body",
+            "         502 in HTML: gave up with JSONDecodeError, although the operation completes",
+        ]
+    )
+
+
+def test_a_failure_says_what_the_client_did_and_what_a_sound_one_does(suite: pytest.Pytester) -> None:
+    result = run(suite, NAIVE, "-k", "S20")
+
+    result.stdout.fnmatch_lines(
+        [
+            "E * S20 gave up with JSONDecodeError, although the operation completes",
+            "*  the stub    502 and 504 with an HTML body  [[]8.2]",
+            "*  the client  raised JSONDecodeError: Expecting value: line 1 column 1 (char 0); 2 polls, 5 s",
+            "*  a sound one no JSON crash; polls again",
+            "*  also        504 in HTML: gave up with JSONDecodeError, although the operation completes",
+            "*      5.0s    +5.0  #2    GET  502                        fault: 502 in HTML",
+        ]
+    )
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "two workers"])
+def test_the_score_is_written_although_tests_failed(suite: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    result = run(suite, NAIVE, "-k", "S02 or S20 or S50", "--redis-actions-score", "out/score.json", *workers)
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    (client,) = json.loads((suite.path / "out" / "score.json").read_text())["clients"].items()
+    assert client[0] == "test_the_score_is_written_although_tests_failed.py::TestNaive"
+    assert {name: client[1][name] for name in ("total", "passed", "failed", "skipped")} == {
+        "total": 3,
+        "passed": 1,
+        "failed": 1,
+        "skipped": 1,
+    }
+    assert client[1]["scenarios"] == {
+        "S02": {"outcome": "passed", "reason": ""},
+        "S20": {
+            "outcome": "failed",
+            "reason": "502 in HTML: gave up with JSONDecodeError, although the operation completes",
+        },
+        "S50": {"outcome": "skipped", "reason": "delete_succeeds_when_gone is False"},
+    }
+
+
+def test_the_score_as_markdown(suite: pytest.Pytester) -> None:
+    run(suite, NAIVE, "-k", "S02 or S20", "--redis-actions-score", "score.md")
+
+    assert (suite.path / "score.md").read_text().splitlines() == [
+        "### `test_the_score_as_markdown.py::TestNaive`: 1 of 2 scenarios",
+        "",
+        "| | bears | |",
+        "|---|---|---|",
+        "| **lifecycle** | 1 of 1 | |",
+        "| **server errors** | 0 of 1 | |",
+        "| S20 | 502 and 504 with an HTML body | 502 in HTML: gave up with JSONDecodeError, although the operation "
+        "completes |",
+        "",
+    ]
+
+
+def test_the_session_fails_below_the_score_that_is_wanted(suite: pytest.Pytester) -> None:
+    result = run(suite, NAIVE, "-k", "S02 or S03", "--redis-actions-score-min", "90")
+    assert result.ret == pytest.ExitCode.OK
+
+    xfail = "\n@pytest.fixture(autouse=True)\ndef known(request):\n    request.node.add_marker(pytest.mark.xfail)\n"
+    result = run(suite, NAIVE + xfail, "-k", "S02 or S20", "--redis-actions-score-min", "90")
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["FAILED: 50 % of the scenarios are borne, 90 % wanted"])
+
+
+def test_several_releases_have_the_worst_outcome_and_say_where(suite: pytest.Pytester) -> None:
+    text = NAIVE.replace('drive = ["naive"]', 'drive = ["naive"]\n    releases = ["7.22", "8.2"]')
+
+    run(suite, text, "-k", "S13", "--redis-actions-score", "score.json")
+
+    (client,) = json.loads((suite.path / "score.json").read_text())["clients"].values()
+    assert client["scenarios"]["S13"] == {
+        "outcome": "failed",
+        "reason": "8.2: from starting: polled on for ever after it had seen 'aborted'",
+    }
+
+
+# Clients that misbehave
+
+
+@pytest.mark.parametrize(
+    ("body", "scenario", "reason"),
+    [
+        ("pass", "S01", "returned 'None': neither a status nor a mapping with one"),
+        ("return 7", "S01", "returned '7': neither a status nor a mapping with one"),
+        ("return {'state': 'completed'}", "S01", "returned \"{'state': 'completed'}\": neither*"),
+        ("return 'completed'", "S03", "polled 0 times; 21 were needed"),
+        ("return 'completed'", "S04", "returned 'completed', which it has not seen"),
+        ("return status(target, 'null')", "S01", "gave up with KeyError*"),
+        ("return status(target) if status(target) and status(target, 'x') else 0", "S44", "*asked*|gave up*"),
+        ("threading.Event().wait()", "S01", "nothing has happened for * real seconds, and the test waits"),
+    ],
+)
+def test_a_client_that_misbehaves_gets_a_clear_verdict(
+    suite: pytest.Pytester, body: str, scenario: str, reason: str
+) -> None:
+    text = f"""
+import sleeper
+class TestIt(ActionsClientContract):
+    drive = ["sleeper"]
+    real_seconds = 1.0
+    def wait(self, target):
+        {body}
+"""
+    run(suite, text, "-k", scenario, "--redis-actions-score", "score.json")
+
+    (client,) = json.loads((suite.path / "score.json").read_text())["clients"].values()
+    found = client["scenarios"][scenario]["reason"]
+    assert client["failed"] == 1
+    assert any(Path(found).match(each) or found.startswith(each.strip("*")) for each in reason.split("|")), found
+
+
+def test_a_client_that_swallows_everything_is_abandoned_and_touches_no_other(suite: pytest.Pytester) -> None:
+    result = run(
+        suite,
+        """
+        import sleeper
+        class TestIt(ActionsClientContract):
+            drive = ["sleeper"]
+            real_seconds = 1.0
+            def wait(self, target):
+                if target.scenario == "S02":
+                    while True:
+                        try:
+                            status(target)
+                        except:
+                            pass
+                while status(target) != "completed":
+                    sleeper.nap(5)
+                return "completed"
+        """,
+        "-k",
+        "S02 or S03 or S04 or S05",
+        "-W",
+        "ignore",  # what it leaves open when it is stopped is its own
+    )
+
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(["         polled on for ever*, and swallows everything: abandoned"])
+
+
+def test_without_drive_it_is_played_on_a_wall_clock_and_says_so(suite: pytest.Pytester) -> None:
+    result = run(
+        suite,
+        """
+        class TestIt(ActionsClientContract):
+            def wait(self, target):
+                while status(target) != "completed":
+                    time.sleep(0.01)
+                return "completed"
+        """,
+        "-k",
+        "S01 or S02 or S33",
+    )
+
+    result.assert_outcomes(passed=2, skipped=1)
+    result.stdout.fnmatch_lines(
+        ["  played on a wall clock, 60 times as fast: name the modules that wait in drive = [[]…] for virtual time"]
+    )
+
+
+@pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="not run: no bash and curl")
+def test_a_command_is_judged_by_its_exit_status_and_its_requests(suite: pytest.Pytester) -> None:
+    result = run(
+        suite,
+        f"""
+        class TestShell(ActionsClientContract):
+            command = [
+                {str(EXAMPLES / "wait.sh")!r}, "{{url}}", "{{action_uid}}", "{{user}}", "{{password}}", "{{timeout}}"
+            ]
+
+        class TestHasty(ActionsClientContract):
+            command = ["bash", "-c", "exit 0"]
+        """,
+        "-k",
+        "S02 or S08 or S17 or S27 or S46",
+    )
+
+    result.assert_outcomes(passed=4, failed=4, skipped=2)
+    result.stdout.fnmatch_lines(["*::TestHasty: 0 of 4, 1 skipped", "*::TestShell: 4 of 4, 1 skipped"])
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("class TestIt(ActionsClientContract):\n    pass", "TestIt has no wait"),
+        (
+            "class TestIt(ActionsClientContract):\n    retry_server_errors = False\n    def wait(self, target): ...",
+            "TestIt.retry_server_errors is nearly retries_server_errors",
+        ),
+        (
+            "class TestIt(ActionsClientContract):\n    starts = True\n    def wait(self, target): ...",
+            "TestIt says starts = True and has no start",
+        ),
+        (
+            "class TestIt(ActionsClientContract):\n    concurrent = 'no'\n    def wait(self, target): ...",
+            "TestIt.concurrent = 'no' is no answer",
+        ),
+        (
+            "class TestIt(ActionsClientContract):\n    reports_failure = 'shout'\n    def wait(self, target): ...",
+            "TestIt.reports_failure = 'shout' is not known",
+        ),
+        (
+            "class TestIt(ActionsClientContract):\n    releases = ['9.9']\n    def wait(self, target): ...",
+            "unknown release '9.9'",
+        ),
+        (
+            "class TestIt(ActionsClientContract):\n    command = './wait.sh'",
+            "TestIt.command = './wait.sh' is no list of words",
+        ),
+        (
+            "class TestIt(ActionsClientContract):\n    command = ['./wait.sh', '{uid}']",
+            "TestIt.command has '{uid}'",
+        ),
+        (
+            "class TestIt(ActionsClientContract):\n    command = ['x']\n    drive = ['y']",
+            "TestIt has drive and command",
+        ),
+    ],
+)
+def test_a_class_is_checked_when_it_is_collected(suite: pytest.Pytester, text: str, problem: str) -> None:
+    result = run(suite, text)
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"E *{problem.replace('[', '[[]')}*", "*  fix  *"])
+
+
+def test_a_base_may_lack_wait_and_attributes_of_ones_own_are_welcome(suite: pytest.Pytester) -> None:
+    result = run(
+        suite,
+        """
+        import naive
+
+        class TestBase(ActionsClientContract):
+            __test__ = False
+            drive = ["naive"]
+            poll_interval = 5
+
+        class TestNaive(TestBase):
+            __test__ = True
+            def wait(self, target):
+                return naive.wait(target.url, target.auth, target.action_uid)
+        """,
+        "-k",
+        "S02",
+    )
+
+    result.assert_outcomes(passed=1)
+
+
+def test_a_command_that_does_not_exist_is_told(suite: pytest.Pytester) -> None:
+    result = run(suite, "class TestIt(ActionsClientContract):\n    command = ['./wiat.sh']", "-k", "S02")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *TestIt.command: there is no ./wiat.sh", "*  fix  *"])
+
+
+# The catalogue by itself
+
+
+def test_a_scenario_is_played_by_its_name(suite: pytest.Pytester) -> None:
+    result = run(
+        suite,
+        """
+        @pytest.mark.redis_actions(scenario="S29")
+        def test_marker(redis_actions):
+            url = f"{redis_actions.url}/v1/actions/{redis_actions.played.uid}"
+            assert [requests.get(url, auth=redis_actions.auth).status_code for _ in range(3)] == [200, 200, 404]
+
+        def test_call(redis_actions):
+            action = redis_actions.play("S42:reset")
+            assert status_codes(redis_actions, action) == [200, "reset", "reset", 200]
+
+        def status_codes(stub, action):
+            found = []
+            for _ in range(4):
+                try:
+                    found.append(requests.get(f"{stub.url}/v1/actions/{action.uid}", auth=stub.auth).status_code)
+                except requests.ConnectionError:
+                    found.append("reset")
+            return found
+
+        def test_not_all_of_its_faults_need_to_be_met(redis_actions):
+            redis_actions.play("S22")
+        """,
+    )
+
+    result.assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("S9", "unknown scenario 'S9'"),
+        ("S42:rest", "S42 has no play 'rest'"),
+        ("S01:x", "S01 has no play 'x'"),
+        ("S43:to another host", "this play needs a second host"),
+    ],
+)
+def test_a_scenario_that_there_is_not_names_the_nearest(suite: pytest.Pytester, name: str, problem: str) -> None:
+    result = run(suite, f"def test_it(redis_actions): redis_actions.play({name!r})")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"E *{problem}", "E *  fix  *"])
+
+
+def test_a_release_without_a_word_cannot_play_it(suite: pytest.Pytester) -> None:
+    result = run(
+        suite,
+        """
+        @pytest.mark.redis_actions(scenario="S13", release="7.22")
+        def test_it(redis_actions): pass
+        """,
+    )
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["E *release 7.22 cannot play S13"])
+
+
+# The README's table
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+CLASS = re.search(r"^import naive.*?^```$", README, flags=re.MULTILINE | re.DOTALL)
+TABLE = re.search(r"^test_naive.py::TestNaive: .*?(?=^```$)", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def naive_table(suite: pytest.Pytester, *arguments: str) -> str:
+    assert CLASS is not None
+    suite.makepyfile(test_naive=CLASS.group().removesuffix("```"))
+    result = suite.runpytest_inprocess("-p", "no:randomly", "-p", "no:cacheprovider", *arguments)
+    lines = result.outlines
+    begins = next(number for number, line in enumerate(lines) if line.startswith("test_naive.py::TestNaive:"))
+    ends = next(number for number, line in enumerate(lines) if "short test summary" in line)
+    return "\n".join(lines[begins:ends]) + "\n"
+
+
+@pytest.mark.long
+def test_the_table_of_the_readme_is_what_a_newcomer_gets(suite: pytest.Pytester) -> None:
+    assert TABLE is not None
+    assert naive_table(suite) == TABLE.group()
+
+
+def test_a_row_of_the_table_of_the_readme_is_what_a_newcomer_gets(suite: pytest.Pytester) -> None:
+    assert TABLE is not None
+    for line in naive_table(suite, "-k", "S01 or S20 or S40").splitlines():
+        assert " of " in line or line in TABLE.group()
