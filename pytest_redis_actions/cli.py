@@ -146,23 +146,20 @@ class _Unreadable(RedisActionsError):
 def _scenarios(given: argparse.Namespace) -> int:
     from .client_contract.scenarios import SCENARIOS, find_scenario
 
-    chosen = [find_scenario(name) for name in given.names] or SCENARIOS
     group = ""
-    for scenario in chosen:
+    for scenario in [find_scenario(name) for name in given.names] or SCENARIOS:
         if scenario.group != group and not given.names:
             group = scenario.group
             print(group)
         print(f"  {scenario.id}  {scenario.title}")
         print(f"       a sound client: {scenario.sound}")
-        if given.names:
-            print(
-                f"       asked for by {scenario.capability} = True" if scenario.capability else "       of every client"
-            )
-            for play in scenario.plays:
-                options = "".join(f", {name}={value!r}" for name, value in play.options.items())
-                print(
-                    f"       {scenario.id}{':' if play.name else ''}{play.name}  deadline {play.timeout:g} s{options}"
-                )
+        if not given.names:
+            continue
+        print(f"       asked of {f'clients with {scenario.capability} = True' if scenario.capability else 'all'}")
+        for play in scenario.plays:
+            name = f"{scenario.id}:{play.name}" if play.name else scenario.id
+            options = "".join(f", {option}={value!r}" for option, value in play.options.items())
+            print(f"       {name}  deadline {play.timeout:g} s{options}")
     return 0
 
 

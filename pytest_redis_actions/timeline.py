@@ -115,9 +115,11 @@ def exchange_lines(exchanges: Sequence[Exchange], uid: str) -> list[str]:
         times = f"x{count} until {last:.1f}s" if count > 1 else ""
         gap = f"+{gaps[first.number]:.1f}" if first.number in gaps else ""
         text = f"{first.seconds:8.1f}s {gap:>7}  #{first.number:<5}{first.method:<5}{first.code}"
-        text += f"  {status or first.error_code[:18]:<11} {progress:>7}  {times}"
-        if first.fault:
-            text += f" fault: {first.fault}"
+        if first.fault and not body:
+            text += f"  {'fault: ' + first.fault[:24]:<19}  {times}"
+        else:
+            text += f"  {status or first.error_code[:18]:<11} {progress:>7}  {times}"
+            text += f" fault: {first.fault}" if first.fault else ""
         if first.by_handler:
             text += " by a handler of the test"
         if first.left_over:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+import anyio._backends._asyncio
+import httpcore
+import httpx
 import hypothesis
 import requests
 import trustme
@@ -12,7 +15,7 @@ import pytest_redis_actions.session
 
 # Some tests run whole suites in this process; pytester forgets what those import, and a library that is loaded twice
 # is two libraries (cryptography, below trustme, cannot even bear it). What is loaded here is loaded once.
-LOADED_ONCE = (requests, trustme, pytest_redis_actions.session)
+LOADED_ONCE = (requests, trustme, httpx, httpcore, anyio._backends._asyncio, pytest_redis_actions.session)
 
 pytest_plugins = ["pytester"]
 

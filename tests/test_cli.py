@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +146,21 @@ class TestSchema:
     def test_an_unknown_kind(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["schema", "stat-machine"]) == 2
         assert "write 'state-machine'" in capsys.readouterr().err
+
+
+def test_scenarios_prints_the_catalogue_and_the_plays_of_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["scenarios"]) == 0
+    catalogue = capsys.readouterr().out
+    assert main(["scenarios", "s42"]) == 0
+    one = capsys.readouterr().out.splitlines()
+
+    assert len(re.findall(r"^  S\d\d  ", catalogue, flags=re.MULTILINE)) == 52
+    assert max(map(len, catalogue.splitlines())) <= 120
+    assert one[2] == "       asked of clients with retries_server_errors = True"
+    assert one[-1] == "       S42:refused  deadline 3600 s, refuses=8"
+
+
+def test_a_scenario_that_there_is_not_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["scenarios", "S99"]) == 2
+
+    assert capsys.readouterr().err.startswith("redis-actions: unknown scenario 'S99'\n  fix  ")

@@ -80,7 +80,7 @@ def test_a_failure_says_what_the_client_did_and_what_a_sound_one_does(suite: pyt
             "*  the client  raised JSONDecodeError: Expecting value: line 1 column 1 (char 0); 2 polls, 5 s",
             "*  a sound one no JSON crash; polls again",
             "*  also        504 in HTML: gave up with JSONDecodeError, although the operation completes",
-            "*      5.0s    +5.0  #2    GET  502                        fault: 502 in HTML",
+            "*      5.0s    +5.0  #2    GET  502  fault: 502 in HTML",
         ]
     )
 

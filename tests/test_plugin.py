@@ -778,3 +778,62 @@ def test_two_clusters_may_share_a_driven_clock(driven_suite: pytest.Pytester) ->
     )
 
     result.assert_outcomes(passed=1)
+
+
+# Faults
+
+
+def test_a_fault_that_never_happened_fails_the_test_at_its_end(suite: pytest.Pytester) -> None:
+    result = run(
+        suite,
+        """
+        from pytest_redis_actions import faults
+
+        def test_it(redis_actions):
+            action = redis_actions.add_action("x", script=[running(polls=2), faults.reset(), completed()])
+            redis_actions.fault(faults.status(503, retry_after=7), on=action, after_polls=9)
+            get(redis_actions, f"/v1/actions/{action.uid}")
+
+        @pytest.mark.redis_actions(strict=False)
+        def test_it_may_be(redis_actions):
+            redis_actions.fault(faults.status(503))
+
+        def test_one_that_failed_already_is_not_bothered(redis_actions):
+            redis_actions.fault(faults.status(503))
+            assert False
+        """,
+    )
+
+    result.assert_outcomes(passed=2, failed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E * 2 faults never happened: no request met them",
+            "*    reset",
+            "*    503, Retry-After 7",
+            "*  fix  poll more often, or ask for it earlier; strict=False on the marker allows it",
+        ]
+    )
+
+
+def test_the_report_names_the_seed_of_chaos_and_the_faults_that_were_met(suite: pytest.Pytester) -> None:
+    result = run(
+        suite,
+        """
+        from pytest_redis_actions import faults
+
+        def test_it(redis_actions):
+            redis_actions.chaos(seed=1234)
+            action = redis_actions.add_action("x")
+            redis_actions.fault(faults.status(503), on=action, polls=2)
+            for _ in range(2):
+                get(redis_actions, f"/v1/actions/{action.uid}")
+            assert False
+        """,
+    )
+
+    result.stdout.fnmatch_lines(
+        [
+            "redis_actions.chaos(seed=1234) reproduces the faults",
+            "     0.0s          #1    GET  503  fault: 503           x2 until 0.0s",
+        ]
+    )

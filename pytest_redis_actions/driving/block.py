@@ -128,7 +128,8 @@ class Block:
             self.loops.detach_all()
             self._undo.restore()
             _open.block = self._clock.block = None
-            return True
+        _join(self._guarding, 1.0)
+        return True
 
     def _await_stopped(self) -> None:
         """Give threads that were stopped a moment to end, so that they send nothing into the next test."""
@@ -142,7 +143,8 @@ class Block:
         self.loops = Loops(self.ledger)
         self._stand_ins = stand_ins(self.ledger, self.loops, self._clock.epoch)
         self._opener = self.ledger.joined()
-        OutsideThread(target=self._guard, name="redis-actions-guard", daemon=True).start()
+        self._guarding = OutsideThread(target=self._guard, name="redis-actions-guard", daemon=True)
+        self._guarding.start()
         hook_threads(self.ledger, self._undo)
         self.loops.hook(self._undo)
         self._undo.attribute(builtins, "__import__", self._importer())
