@@ -100,7 +100,9 @@ class _Score:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        if hasattr(self._config, "workerinput"):
+        option = self._config.getoption
+        asked = option("redis_actions_score") is not None or option("redis_actions_score_min") is not None
+        if not asked or hasattr(self._config, "workerinput"):
             return
         from .session import score_of_session
 

@@ -837,3 +837,19 @@ def test_the_report_names_the_seed_of_chaos_and_the_faults_that_were_met(suite: 
             "     0.0s          #1    GET  503  fault: 503           x2 until 0.0s",
         ]
     )
+
+
+def test_a_session_that_does_not_use_the_plugin_loads_nothing_of_it(suite: pytest.Pytester) -> None:
+    suite.makeconftest(
+        """
+        import sys
+
+        def pytest_unconfigure(config):
+            print("loaded", sorted(name for name in sys.modules if name.startswith("pytest_redis_actions")))
+        """
+    )
+    suite.makepyfile("def test_it(): pass")
+
+    result = suite.runpytest_subprocess("-p", "no:cacheprovider", "-s")
+
+    result.stdout.fnmatch_lines(["loaded [[]'pytest_redis_actions', 'pytest_redis_actions.plugin']"])
