@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -231,7 +232,14 @@ def test_without_drive_it_is_played_on_a_wall_clock_and_says_so(suite: pytest.Py
     )
 
 
-@pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="not run: no bash and curl")
+@pytest.fixture
+def shell() -> None:
+    for program in ("bash", "curl"):
+        if shutil.which(program) is None:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(f"not run: no {program}")
+
+
+@pytest.mark.usefixtures("shell")
 def test_a_command_is_judged_by_its_exit_status_and_its_requests(suite: pytest.Pytester) -> None:
     result = run(
         suite,

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from pytest_redis_actions.clock import DEFAULT_EPOCH, VirtualClock, WallClock
+from pytest_redis_actions.driving.ledger import abandon
 from pytest_redis_actions.errors import UsageError
 
 START = float(DEFAULT_EPOCH)
@@ -435,6 +436,28 @@ def test_whoever_still_sleeps_at_the_end_goes_on_in_real_time(write: Write, cloc
 
     assert abs(module.record[0] - time.time()) < 100
     assert clock.seconds == 5
+
+
+def test_an_abandoned_thread_waits_for_ever_at_its_next_driven_call(write: Write, clock: VirtualClock) -> None:
+    module = write("import threading, time\nrecord = []\ndef nap():\n    time.sleep(3)\n    record.append('slept')")
+    ready, begun = threading.Event(), threading.Event()
+
+    def late() -> None:
+        begun.set()
+        ready.wait()
+        module.nap()
+
+    thread = threading.Thread(target=late, daemon=True)
+    thread.start()
+    begun.wait()
+    abandon(thread)
+    with clock.drive("driven_client"):
+        ready.set()
+        module.time.sleep(5)
+        thread.join(0.2)
+
+    assert clock.seconds == 5
+    assert module.record == []
 
 
 # What is refused

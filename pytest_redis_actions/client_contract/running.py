@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..clock import VirtualClock
 from ..driving.block import Block
+from ..driving.ledger import abandon
 from ..errors import EndlessWait, StandStill
 from ..options import Options
 from ..server import Authority, StubServer
@@ -276,7 +277,9 @@ def _run(client: Client, clock: Any, calls: list[_Call]) -> str:
         for thread in alive:
             _join(thread, _GRACE)
         for call in calls:
-            call.is_abandoned = call.thread is not None and call.thread.is_alive()
+            if call.thread is not None and call.thread.is_alive():
+                call.is_abandoned = True
+                abandon(call.thread)
         if any(call.is_abandoned for call in calls):
             stopped += ", and swallows everything: abandoned"
     return stopped

@@ -13,12 +13,13 @@ import itertools
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Protocol
 
-__all__ = ["Entry", "Ledger", "OutsideThread", "Party", "Waiter", "line_of", "near", "place"]
+__all__ = ["Entry", "Ledger", "OutsideThread", "Party", "Waiter", "abandon", "line_of", "near", "place"]
 
 __tracebackhide__ = True
 
@@ -181,7 +182,9 @@ class Ledger:
         return None if self.closed else getattr(self._local, "party", None)
 
     def joined(self) -> Party:
-        """Return the party that is running; somebody new becomes one."""
+        """Return the party that is running; somebody new becomes one, and somebody abandoned never returns."""
+        if threading.current_thread() in _abandoned:
+            _stay_for_ever()
         return self.current or self.adopt(self.expect(threading.current_thread()))
 
     def expect(self, thread: threading.Thread) -> Party:
@@ -417,6 +420,20 @@ class Ledger:
         """Say that the thread that is running does no job any more."""
         if hasattr(self._local, "party"):
             del self._local.party
+
+
+_abandoned: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+
+
+def abandon(thread: threading.Thread) -> None:
+    """Let a thread that could not be stopped wait for ever as soon as it calls something driven, in any block."""
+    _abandoned.add(thread)
+
+
+def _stay_for_ever() -> None:
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
 
 
 def place() -> str:
