@@ -297,6 +297,11 @@ def in_a_thread(port, uid, auth):
     thread.start()
     thread.join()
 
+def in_a_pool(port, uid, auth):
+    from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor(2, thread_name_prefix="pool-of-swallows") as pool:
+        pool.submit(polls_without_sleeping, port, uid, auth).result()
+
 def swallows_everything_for_a_while(port, uid, auth):
     for _ in range(100):
         try:
@@ -316,6 +321,7 @@ def swallows_everything_for_a_while(port, uid, auth):
         "swallows_exceptions",
         "on_asyncio",
         "in_a_thread",
+        "in_a_pool",
         "swallows_everything_for_a_while",
     ],
 )

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -327,13 +327,12 @@ def _driving(client: Client, clock: Any) -> Iterator[Block | None]:
     if not client.drive:
         yield None
         return
-    with ExitStack() as opened:
-        block = Block(clock, client.drive, home=client.home, where="the client contract", guard=client.real_seconds / 2)
-        opened.enter_context(block)
+    block = Block(clock, client.drive, home=client.home, where="the client contract", guard=client.real_seconds / 2)
+    with block:
         try:
             yield block
         finally:
-            block.close()
+            block.close()  # what has stopped it is judged, and not raised
 
 
 def _left_threads(before: set[threading.Thread]) -> list[threading.Thread]:

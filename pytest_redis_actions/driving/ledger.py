@@ -218,9 +218,9 @@ class Ledger:
 
     @property
     def parties(self) -> tuple[Party, ...]:
-        """Everybody who belongs to the block."""
+        """Everybody who belongs to the block, the jobs that run in pools included."""
         with self.lock:
-            return tuple(self._parties)
+            return (*self._parties, *(job for _, pool in self.pools.values() for job in pool.running))
 
     # Resting and waking
 
@@ -337,9 +337,7 @@ class Ledger:
                 self._on_limit(when)
 
     def _may_move(self) -> bool:
-        awake = sum(party.weight for party in self._parties)
-        for _, pool in self.pools.values():
-            awake += pool.weight + sum(job.weight for job in pool.running)
+        awake = sum(party.weight for party in self.parties) + sum(pool.weight for _, pool in self.pools.values())
         return awake == 0 or awake <= sum(not handler.gone() for handler in self._handlers)
 
     def sweep(self) -> None:
@@ -370,7 +368,7 @@ class Ledger:
             self._wake_all()
 
     def _wake_all(self) -> None:
-        for party in self._parties + [job for _, pool in self.pools.values() for job in pool.running]:
+        for party in self.parties:
             # Who waits for somebody else, without a time-out, goes on waiting for them when a block just ends.
             if party.waiter is not None and (self.error or party.waiter.entry is not None):
                 party.waiter.expire()

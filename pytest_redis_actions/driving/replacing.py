@@ -17,9 +17,6 @@ class Undo:
     def __init__(self) -> None:
         self._steps: list[tuple[Any, ...]] = []
 
-    def __len__(self) -> int:
-        return len(self._steps)
-
     def attribute(self, owner: Any, name: str, value: object) -> None:
         """Set an attribute of a class, a module or an instance."""
         own = vars(owner)
@@ -50,16 +47,12 @@ class Undo:
                     cell.cell_contents = value
 
 
-def replace(module: ModuleType, stand_ins: Mapping[int, Any], undo: Undo) -> int:
+def replace(module: ModuleType, stand_ins: Mapping[int, Any], undo: Undo) -> None:
     """Put stand-ins in place of what a module holds: names, defaults, closures, class attributes.
 
     Args:
         stand_ins: by the `id` of what they stand for.
-
-    Returns:
-        How many places were found.
     """
-    before = len(undo)
     names = vars(module)
     for name, value in list(names.items()):
         if id(value) in stand_ins:
@@ -69,7 +62,6 @@ def replace(module: ModuleType, stand_ins: Mapping[int, Any], undo: Undo) -> int
         _replace_in_function(function, stand_ins, undo)
     for owner in _classes(list(names.values()), module.__name__, set()):
         _replace_in_class(owner, stand_ins, undo)
-    return len(undo) - before
 
 
 def _replace_in_function(function: FunctionType, stand_ins: Mapping[int, Any], undo: Undo) -> None:
