@@ -136,8 +136,12 @@ class Block:
         if self.ledger.error is None:
             return
         for party in self.ledger.parties:
-            if party is not self._opener and party.thread is not None and self.ledger.party_of(party.thread) is party:
-                _join(party.thread, 1.0)  # not of a job: the thread of a pool outlives it
+            if party is self._opener or party.thread is None:
+                continue
+            if self.ledger.party_of(party.thread) is party:
+                _join(party.thread, 1.0)
+            else:
+                self.ledger.await_job(party, self._opener, 1.0)  # the thread of a pool outlives it
 
     def _open(self) -> None:
         limit = self._clock.nanoseconds + round(self._clock.max_virtual_seconds * _NANOSECONDS)

@@ -355,6 +355,11 @@ class Ledger:
         if self.error is not None and not self.closed:
             raise self.error
 
+    def begin(self) -> None:
+        """Raise what has stopped the block, also when that is over: what it had not begun yet, nobody waits for."""
+        if self.error is not None:
+            raise self.error
+
     def stop(self, error: type[BaseException]) -> None:
         """Wake everybody up with an error: now who rests, the others at their next driven call."""
         with self.lock:
@@ -405,6 +410,8 @@ class Ledger:
         """Strike a job out; whoever waits for the pool to be empty is awake before that."""
         with self.lock:
             job.left = True
+            for waiter in job.joiners:
+                waiter.release()
             for jobs in (pool.queued, pool.running):
                 if job in jobs:
                     jobs.remove(job)
@@ -413,6 +420,15 @@ class Ledger:
                     waiter.release()
                 pool.joiners.clear()
             self.settle()
+
+    def await_job(self, job: Party, party: Party, real_seconds: float) -> None:
+        """Let a party wait for a job in reality, which nothing else can do once the block is stopped."""
+        with self.lock:
+            if job.left:
+                return
+            waiter = Waiter(self, party)
+            job.joiners.append(waiter)
+        waiter.block(real_seconds)
 
     def release_thread(self) -> None:
         """Say that the thread that is running does no job any more."""

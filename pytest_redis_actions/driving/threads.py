@@ -71,6 +71,7 @@ class _Hooks:
                 thread.__dict__.pop("run", None)
                 ledger.adopt(party)
                 try:
+                    ledger.begin()
                     run()
                 except BaseException as error:
                     if not (ledger.error and isinstance(error, ledger.error)):
@@ -184,6 +185,7 @@ class _Hooks:
             def work(*args: Any, **kwargs: Any) -> Any:
                 ledger.take(pool, job)
                 try:
+                    ledger.begin()
                     return fn(*args, **kwargs)
                 finally:
                     ledger.release_thread()
