@@ -212,6 +212,36 @@ def test_a_client_that_swallows_everything_is_abandoned_and_touches_no_other(sui
     result.stdout.fnmatch_lines(["         polled on for ever*, and swallows everything: abandoned"])
 
 
+def test_a_client_that_is_slow_in_reality_is_stopped_only_when_it_stands_still(suite: pytest.Pytester) -> None:
+    result = run(
+        suite,
+        """
+        import sleeper
+        class TestIt(ActionsClientContract):
+            drive = ["sleeper"]
+            real_seconds = 2.0
+            def wait(self, target):
+                while status(target) != "completed":
+                    time.sleep(0.12)  # in real time
+                    sleeper.nap(5)
+                return "completed"
+
+        class TestEndless(ActionsClientContract):
+            drive = ["sleeper"]
+            real_seconds = 0.25
+            def wait(self, target):
+                while True:
+                    status(target)
+                    time.sleep(0.1)
+        """,
+        "-k",
+        "S03",
+    )
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*it took 2.5 real seconds, and had not come to an end*"])
+
+
 def test_without_drive_it_is_played_on_a_wall_clock_and_says_so(suite: pytest.Pytester) -> None:
     result = run(
         suite,

@@ -55,7 +55,8 @@ class ActionsClientContract:
         retries_server_errors, honours_retry_after, concurrent: what everybody should do; False skips its scenarios.
         refreshes_credentials, tolerates_early_404, delete_succeeds_when_gone, sends_headers, reads_v2, starts: what
             only some do; True plays its scenarios.
-        real_seconds: that a play may take before its client is stopped.
+        real_seconds: without a poll or a sleep before a client is stopped; a play may take ten times as long, and one
+            on the wall clock as long.
         reports_failure: whether `wait` must "raise" or "return" when the operation did not complete, or "either".
     """
 

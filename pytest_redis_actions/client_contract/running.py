@@ -33,7 +33,8 @@ __tracebackhide__ = True
 
 RATE = 60.0  # seconds on a wall clock for one real second
 MAX_POLLS = 600
-REAL_SECONDS = 20.0  # that a play may take without its client coming to an end
+REAL_SECONDS = 20.0  # without a poll or a sleep, on virtual time; that a play may take, on a wall clock
+_PATIENCE = 10  # times as long for a whole play on virtual time
 _GRACE = 0.5  # real seconds for a client that was stopped
 
 
@@ -48,7 +49,7 @@ class Client:
         tls: whether it is spoken to over HTTPS.
         release: what the stub plays.
         home: the module of the test.
-        real_seconds: that a play may take.
+        real_seconds: without a poll or a sleep, on virtual time; that a play may take, on a wall clock.
     """
 
     make: Callable[[], Any]
@@ -262,18 +263,14 @@ def _run(client: Client, clock: Any, calls: list[_Call]) -> str:
         try:
             for thread in threads:
                 thread.start()
-            ends = _Deadline(client.real_seconds + 5 if client.command else client.real_seconds)
-            for thread in threads:
-                thread.join(ends.left)
+            stopped = _await(threads, client, block)
         except (EndlessWait, StandStill) as error:
             stopped = _why(error)
         for thread in threads if stopped else ():
             _join(thread, _GRACE / 2)  # it has met the error where it slept, and is on its way out
         alive = [thread for thread in threads if thread.is_alive()]
-        if alive and not stopped:
-            stopped = f"neither ended nor slept for {client.real_seconds:g} real seconds"
         if alive and block is not None:
-            block.give_up(alive)
+            block.give_up(alive, stopped)
         for thread in alive:
             _join(thread, _GRACE)
         for call in calls:
@@ -288,18 +285,23 @@ def _run(client: Client, clock: Any, calls: list[_Call]) -> str:
 _join = threading.Thread.join
 
 
-class _Deadline:
-    """Real seconds that are left, for several waits after each other."""
+def _await(threads: list[threading.Thread], client: Client, block: Block | None) -> str:
+    """Wait for a client as long as it gets on; return why it has to be stopped, or nothing if it has ended."""
+    from ..clock import WallClock
 
-    def __init__(self, seconds: float) -> None:
-        from ..clock import WallClock
-
-        self._seconds = seconds
-        self._clock = WallClock()
-
-    @property
-    def left(self) -> float:
-        return max(0.0, self._seconds - self._clock.seconds)
+    real, patience, seen, moved = WallClock(), client.real_seconds, -1, 0.0
+    ends = patience * _PATIENCE if block else patience + 5 if client.command else patience
+    for thread in threads:
+        while thread.is_alive():
+            now = real.seconds
+            if block is not None and block.ledger.activity != seen:
+                seen, moved = block.ledger.activity, now
+            if now >= ends:
+                return f"it took {ends:g} real seconds, and had not come to an end"
+            if block is not None and now - moved >= patience:
+                return f"neither ended nor slept for {patience:g} real seconds"
+            thread.join(min(ends, moved + patience if block else ends) - now)
+    return ""
 
 
 def _together(calls: list[_Call]) -> None:

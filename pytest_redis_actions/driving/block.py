@@ -220,11 +220,11 @@ class Block:
     def _resting(self) -> list[str]:
         return [party.where for party in self.ledger.parties if party.weight == RESTING]
 
-    def give_up(self, threads: Iterable[threading.Thread]) -> None:
-        """Stop the block because these threads neither end nor sleep; they meet the error wherever they are."""
+    def give_up(self, threads: Iterable[threading.Thread], why: str) -> None:
+        """Stop the block because of these threads; they meet the error wherever they are."""
         self._spared = (self._opener,)
         if self.ledger.error is None:
-            self.ledger.stop(_explained(EndlessWait, "the client neither ends nor sleeps"))
+            self.ledger.stop(_explained(EndlessWait, why))
         self.loops.cancel_all()
         chosen = set(threads)
         self._interrupt(party for party in self.ledger.parties if party.thread in chosen)
