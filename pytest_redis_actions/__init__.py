@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .contract import validate_state_machine as validate_state_machine
     from .contract import violations as violations
     from .errors import RedisActionsError as RedisActionsError
+    from .handle import Action as Action
     from .releases import RELEASES as RELEASES
     from .script import (
         aborted as aborted,
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from .script import (
         starting as starting,
     )
-    from .stub import Action as Action
     from .stub import RedisActions as RedisActions
 
 _HOMES = {
@@ -90,7 +90,7 @@ _HOMES = {
         "contract",
     ),
     **dict.fromkeys(("LifecycleError", "assert_trace", "assert_transition", "wait_for"), "assertions"),
-    "Action": "stub",
+    "Action": "handle",
     "RedisActions": "stub",
 }
 

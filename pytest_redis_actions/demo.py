@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from .bundled import folder
+from .handle import Action
 from .options import Options
 from .script import completed, queued, running, starting
 from .server import StubServer
-from .stub import Action, RedisActions
+from .stub import RedisActions
 
 __all__ = ["run"]
 

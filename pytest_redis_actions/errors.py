@@ -141,7 +141,7 @@ class UnfiredFaults(RedisActionsError, AssertionError):
     """Faults that a test has asked for and no request has met.
 
     Attributes:
-        faults: their names.
+        faults: of each its name, what it waited for, and how many such requests came.
     """
 
     def __init__(self, faults: tuple[str, ...]) -> None:

@@ -9,11 +9,12 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .errors import UsageError, shown
 from .faults import Fault, random_fault
-from .routes import Match, matches
+from .routes import Match, difference, find, matches, split
 from .script import Step
 
-__all__ = ["Injected", "Injection", "separate"]
+__all__ = ["Injected", "Injection", "aimed", "separate"]
 
 _IN_A_ROW = 2
 _CHAOS = 0.3  # how many of the requests meet a fault
@@ -53,10 +54,69 @@ class Injected:
             return False
         return self.begins is None or self.begins <= now < self.ends
 
+    def __str__(self) -> str:
+        """Its name, what it waits for, and how many such requests have come: why it has not happened."""
+        wanted = f"{self.method} /{'/'.join(self.template)}" if self.template else ""
+        wanted = f" on {wanted}" if wanted else f" on {self.uid}" if self.uid else ""
+        after = f" after {self.after} requests" if self.after else ""
+        when = "" if self.begins is None else f" from {self.begins:g} s"
+        when += "" if self.ends == float("inf") else f" to {self.ends:g} s"
+        came = f"{self.seen} came" if self.seen else "none came"
+        path = "/" + "/".join(self.template)
+        hint = f"\n    {difference(path)}" if self.template and find(path) is None else ""
+        return f"{self.fault.name}{wanted}{after}{when}: {came}{hint}"
+
     @property
     def is_due(self) -> bool:
         """Whether the next such request meets it."""
         return self.seen >= self.after and (self.count is None or self.fired < self.count)
+
+
+def aimed(
+    fault: object,
+    on: object,
+    *,
+    after_polls: int,
+    polls: int | None,
+    at: float | None,
+    seconds: float | None,
+    now: float,
+) -> Injected:
+    """Return a fault with the requests that it waits for; whatever is wrong with them: see `RedisActions.fault`."""
+    if not isinstance(fault, Fault):
+        raise UsageError(
+            f"{shown(fault, 40)} is no fault", fix="make one: faults.status(503), faults.reset(), …", value=fault
+        )
+    for name, bound, least in (("after_polls", after_polls, 0), ("polls", polls, 1)):
+        if bound is not None and (type(bound) is not int or bound < least):
+            raise UsageError(
+                f"{name}={shown(bound, 20)} is no number of polls", fix=f"give a whole number from {least}", value=bound
+            )
+    for name, instant in (("at", at), ("seconds", seconds)):
+        if instant is not None and not (type(instant) in (int, float) and 0 <= instant <= 1e9):
+            raise UsageError(f"{name}={shown(instant, 20)} is no time", fix="give seconds from 0", value=instant)
+    begins = now if at is None and seconds is not None else at
+    count = 1 if polls is None and begins is None else polls
+    ends = float("inf") if begins is None or seconds is None else begins + seconds
+    uid, method, template = _target(on)
+    return Injected(
+        fault, uid=uid, method=method, template=template, after=after_polls, count=count, begins=begins, ends=ends
+    )
+
+
+def _target(on: object) -> tuple[str | None, str | None, tuple[str, ...]]:
+    if on is None:
+        return None, None, ()
+    if not isinstance(on, str):
+        raise UsageError(
+            f"on={shown(on, 40)} is no target", fix='give a handle, a uid, or "GET /v1/actions/{uid}"', value=on
+        )
+    method, _, path = on.partition(" ")
+    if not path:
+        return on, None, ()
+    if not (method.isupper() and path.startswith("/")):
+        raise UsageError(f"on={shown(on, 40)} is no route", fix='write "GET /v1/actions/{uid}"', value=on)
+    return None, method, split(path)
 
 
 class Injection:
@@ -107,9 +167,9 @@ class Injection:
         return random_fault(source)
 
     @property
-    def unfired(self) -> tuple[Fault, ...]:
+    def unfired(self) -> tuple[Injected, ...]:
         """The faults that no request has met."""
-        return tuple(each.fault for each in self._injected if not each.fired)
+        return tuple(each for each in self._injected if not each.fired)
 
 
 def separate(script: Iterable[Step | Fault] | None, now: float) -> tuple[list[Step] | None, list[Injected]]:

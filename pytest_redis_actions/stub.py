@@ -1,27 +1,27 @@
-"""What a test holds: the stub of one cluster, and a handle on each operation in it."""
+"""What a test holds: the stub of one cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import polling, timeline
+from . import polling
 from .access import Access
 from .clock import Clock, Watched
 from .coverage import Coverage
 from .endpoint import NODE_ACTIONS, Endpoint
 from .errors import UnfiredFaults, UnroutedRequests, UsageError, shown
 from .faults import Fault
-from .injection import Injected, separate
-from .journal import Exchange, Journal
-from .lifecycle import GONE, OTHER, STATE_MACHINE, TASK
+from .handle import Action
+from .injection import Injected, aimed, separate
+from .journal import Journal
+from .lifecycle import OTHER, STATE_MACHINE, TASK
 from .model import Place
 from .options import Options
-from .routes import split
+from .report import coverage, report_lines
 from .script import Step, is_json
-from .timeline import exchange_lines
 
 if TYPE_CHECKING:
     from pytest_httpserver import HTTPServer
@@ -32,87 +32,7 @@ __all__ = ["Action", "RedisActions"]
 
 __tracebackhide__ = True
 
-_REPORTED = 5
 _NODE_ACTIONS = (*NODE_ACTIONS, "remove_node")  # E-C11
-
-
-class Action:
-    """A handle on one operation: a task, a state machine, or an import, export or backup.
-
-    Attributes:
-        uid: its action_uid.
-        name: its name on the API, or the request that will start it.
-    """
-
-    def __init__(self, endpoint: Endpoint, uid: str, name: str) -> None:
-        self._endpoint = endpoint
-        self.uid = uid
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"<{self.name} {self.uid} {self.status}>"
-
-    @property
-    def status(self) -> str:
-        """The status now: "gone" for a record that has vanished, "not started" for one that `when` waits for.
-
-        Reading it is no poll. A script of polls stands where the last poll saw it, before the first one at its first
-        step; a script of seconds stands where the clock is.
-        """
-        state = self._endpoint.state(self.uid)
-        if state is not None:
-            return state.status
-        return "gone" if self._endpoint.operation(self.uid) else "not started"
-
-    @property
-    def polls(self) -> tuple[Exchange, ...]:
-        """Every exchange that asked for the operation or showed it, oldest first."""
-        return self._endpoint.journal.of(self.uid)
-
-    @property
-    def trace(self) -> tuple[tuple[float, Mapping[str, object]], ...]:
-        """What clients saw of it: seconds on the clock, and the body."""
-        return tuple((poll.seconds, poll.shown[self.uid]) for poll in self.polls if self.uid in poll.shown)
-
-    def assert_polled(
-        self, *, at_least: int | None = None, at_most: int | None = None, no_faster_than: float | None = None
-    ) -> None:
-        """Fail unless clients polled the operation so often, and no two polls were closer together.
-
-        Args:
-            at_least, at_most: polls; every GET that asked for the operation or showed it counts.
-            no_faster_than: seconds between two polls, on the stub's clock.
-
-        Raises:
-            PollingError: with the poll timeline.
-        """
-        polls = [poll for poll in self.polls if poll.method == "GET"]
-        polling.assert_polled(polls, self.uid, at_least=at_least, at_most=at_most, no_faster_than=no_faster_than)
-
-    def assert_not_polled_after_terminal(self) -> None:
-        """Fail if a client polled the operation again after it had seen how it ended.
-
-        Raises:
-            PollingError: with the poll timeline.
-        """
-        operation = self._endpoint.operation(self.uid)
-        if operation is not None:
-            polls = [poll for poll in self.polls if poll.method == "GET"]
-            release = self._endpoint.release
-            polling.assert_not_polled_after_terminal(polls, self.uid, kind=operation.kind, release=release)
-
-    def cancel(self) -> bool:
-        """Cancel a task, as an administrator would: queued ones at once, others by way of "cancelling".
-
-        Returns:
-            Whether it will be cancelled. False is too late: it had ended, and nothing has changed.
-
-        Raises:
-            UsageError: a state machine, import, export or backup: those cannot be cancelled (E-LIFE-11).
-        """
-        if self._endpoint.operation(self.uid) is None:
-            raise UsageError(f"{self.name} has not been started yet", fix="let the client send its request first")
-        return self._endpoint.cancel(self.uid)
 
 
 class RedisActions:
@@ -341,55 +261,16 @@ class RedisActions:
             seconds: how long it lasts; for ever if left out.
 
         Raises:
-            UsageError: no fault, a bound that is none, a route that the API lacks.
+            UsageError: no fault, a bound that is none, a target that is none.
             UnfiredFaults: at the end of the test, if no request has met it and the stub is strict.
         """
-        if not isinstance(fault, Fault):
-            raise UsageError(
-                f"{shown(fault, 40)} is no fault", fix="make one: faults.status(503), faults.reset(), …", value=fault
-            )
-        for name, bound in (("after_polls", after_polls), ("polls", polls)):
-            if bound is not None and (type(bound) is not int or bound < (name == "polls")):
-                raise UsageError(f"{name}={shown(bound, 20)} is no number of polls", fix="give a whole number")
-        for name, instant in (("at", at), ("seconds", seconds)):
-            if instant is not None and not (type(instant) in (int, float) and 0 <= instant <= 1e9):
-                raise UsageError(f"{name}={shown(instant, 20)} is no time", fix="give seconds from 0")
-        if seconds is not None and at is None:
-            at = self.clock.seconds
-        timed = at is not None
-        uid, method, template = self._target(on)
-        self.inject(
-            Injected(
-                fault,
-                uid=uid,
-                method=method,
-                template=template,
-                after=after_polls,
-                count=polls if polls is not None or timed else 1,
-                begins=at,
-                ends=float("inf") if at is None or seconds is None else at + seconds,
-            )
-        )
+        target = on.uid if isinstance(on, Action) else on
+        now = self.clock.seconds
+        self.inject(aimed(fault, target, after_polls=after_polls, polls=polls, at=at, seconds=seconds, now=now))
 
     def inject(self, injected: Injected) -> None:
         """Let a fault happen, as it stands: what `fault` does with what it is given."""
         self._endpoint.injection.add(injected)
-
-    def _target(self, on: Action | str | None) -> tuple[str | None, str | None, tuple[str, ...]]:
-        if on is None:
-            return None, None, ()
-        if isinstance(on, Action):
-            return on.uid, None, ()
-        if not isinstance(on, str):
-            raise UsageError(
-                f"on={shown(on, 40)} is no target", fix='give a handle, a uid, or "GET /v1/actions/{uid}"', value=on
-            )
-        method, _, path = on.partition(" ")
-        if not path:
-            return on, None, ()
-        if not (method.isupper() and path.startswith("/")):
-            raise UsageError(f"on={shown(on, 40)} is no route", fix='write "GET /v1/actions/{uid}"', value=on)
-        return None, method, split(path)
 
     def play(self, scenario: str) -> Action | None:
         """Set the stage for a scenario of the catalogue: "S18", or "S42:reset" for a play of that name.
@@ -451,51 +332,11 @@ class RedisActions:
 
     def report(self) -> str:
         """Return what clients saw: each operation with its statuses over time and its polls, at most a few screens."""
-        return "\n".join(self._report_lines())
-
-    def _report_lines(self) -> Iterator[str]:
-        count = f"{len(self.journal)} request{'' if len(self.journal) == 1 else 's'}"
-        yield f"Redis Enterprise {self.release} at {self.url}, clock at {self.clock.seconds:g} s, {count}"
-        if self._endpoint.injection.seed is not None:
-            yield f"redis_actions.chaos(seed={self._endpoint.injection.seed}) reproduces the faults"
-        asked = [uid for uid in self._endpoint.uids if self.journal.of(uid)]
-        for uid in asked[:_REPORTED]:
-            yield from self._operation_lines(uid)
-        if len(asked) > _REPORTED:
-            yield f"… and {len(asked) - _REPORTED} more operations"
-        known = set(asked)
-        others = [each for each in self.journal if not known & {*each.aimed, *each.shown}]
-        if others:
-            yield "other requests"
-            yield from (f"  {each}"[:80] for each in others[:_REPORTED])
-            if len(others) > _REPORTED:
-                yield f"  … and {len(others) - _REPORTED} more"
-
-    def _operation_lines(self, uid: str) -> Iterator[str]:
-        operation = self._endpoint.operation(uid)
-        exchanges = self.journal.of(uid)
-        seen = [(each.seconds, status) for each in exchanges if (status := self._seen(each, uid))]
-        yield f"{operation.name if operation else 'operation'} {uid}"
-        if seen:
-            yield f"  |{timeline.bar(seen, self.clock.seconds)}|"
-        yield from exchange_lines(exchanges, uid)
-        if operation and operation.script.unit == "seconds" and self.clock.seconds == 0 and len(exchanges) > 1:
-            yield "  its script counts in seconds, and the clock has not moved: see redis_actions.clock"
+        return "\n".join(report_lines(self._endpoint, self.url))
 
     def coverage(self) -> Coverage:
         """Return which statuses and steps clients have seen."""
-        found = Coverage()
-        for uid in self._endpoint.uids:
-            operation = self._endpoint.operation(uid)
-            seen = [self._seen(each, uid) for each in self.journal.of(uid)]
-            if operation is not None:
-                found.add(operation.kind, [status for status in seen if status])
-        return found
-
-    def _seen(self, exchange: Exchange, uid: str) -> str:
-        if uid in exchange.shown:
-            return str(exchange.shown[uid].get("status", ""))
-        return GONE if exchange.method == "GET" and exchange.error_code == "action_not_found" else ""
+        return coverage(self._endpoint)
 
     def validate(self) -> None:
         """Fail if a body that the stub has sent departs from the contract.
@@ -528,7 +369,7 @@ class RedisActions:
                 "       @pytest.mark.redis_actions(strict=False)",
             )
         if self._options.strict and self._endpoint.injection.unfired and not self._endpoint.injection.is_a_play:
-            raise UnfiredFaults(tuple(fault.name for fault in self._endpoint.injection.unfired))
+            raise UnfiredFaults(tuple(map(str, self._endpoint.injection.unfired)))
         self._server.check()
 
 

@@ -792,6 +792,7 @@ def test_a_fault_that_never_happened_fails_the_test_at_its_end(suite: pytest.Pyt
         def test_it(redis_actions):
             action = redis_actions.add_action("x", script=[running(polls=2), faults.reset(), completed()])
             redis_actions.fault(faults.status(503, retry_after=7), on=action, after_polls=9)
+            redis_actions.fault(faults.empty(), on="GET /v1/action/{uid}", at=30, seconds=60)
             get(redis_actions, f"/v1/actions/{action.uid}")
 
         @pytest.mark.redis_actions(strict=False)
@@ -807,9 +808,11 @@ def test_a_fault_that_never_happened_fails_the_test_at_its_end(suite: pytest.Pyt
     result.assert_outcomes(passed=2, failed=1, errors=1)
     result.stdout.fnmatch_lines(
         [
-            "E * 2 faults never happened: no request met them",
-            "*    reset",
-            "*    503, Retry-After 7",
+            "E * 3 faults never happened: no request met them",
+            "*    reset on ????????-????-????-????-???????????? after 2 requests: 1 came",
+            "*    503, Retry-After 7 on ????????-* after 9 requests: 1 came",
+            "*    200 without a body on GET /v1/action/{uid} from 30 s to 90 s: none came",
+            "*      nearest /v1/actions/{uid}: 'action' is not 'actions'",
             "*  fix  poll more often, or ask for it earlier; strict=False on the marker allows it",
         ]
     )

@@ -10,8 +10,8 @@ from http_bytes import Wire
 
 from pytest_redis_actions import RedisActions, completed, failed, running
 from pytest_redis_actions.errors import UsageError
+from pytest_redis_actions.handle import Action
 from pytest_redis_actions.polling import PollingError
-from pytest_redis_actions.stub import Action
 
 
 @pytest.fixture

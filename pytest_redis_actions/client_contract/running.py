@@ -297,7 +297,7 @@ def _await(threads: list[threading.Thread], client: Client, block: Block | None)
             if block is not None and block.ledger.activity != seen:
                 seen, moved = block.ledger.activity, now
             if now >= ends:
-                return f"it took {ends:g} real seconds, and had not come to an end"
+                return f"took {ends:g} real seconds without coming to an end"
             if block is not None and now - moved >= patience:
                 return f"neither ended nor slept for {patience:g} real seconds"
             thread.join(min(ends, moved + patience if block else ends) - now)

@@ -57,7 +57,8 @@ from .verdicts import (
 )
 
 if TYPE_CHECKING:
-    from ..stub import Action, RedisActions
+    from ..handle import Action
+    from ..stub import RedisActions
 
 __all__ = ["SCENARIOS", "Play", "Scenario", "Stage", "find_play", "find_scenario"]
 

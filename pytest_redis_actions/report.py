@@ -1,0 +1,66 @@
+"""What a stub says at the end of a test: each operation with its statuses over time, and who polled it when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from . import timeline
+from .coverage import Coverage
+from .endpoint import Endpoint
+from .journal import Exchange
+from .lifecycle import GONE
+from .timeline import exchange_lines
+
+__all__ = ["coverage", "report_lines"]
+
+_REPORTED = 5
+
+
+def report_lines(endpoint: Endpoint, url: str) -> Iterator[str]:
+    """Yield the lines of `RedisActions.report`: a few screens, however much has happened."""
+    journal, clock = endpoint.journal, endpoint.clock
+    count = f"{len(journal)} request{'' if len(journal) == 1 else 's'}"
+    yield f"Redis Enterprise {endpoint.release} at {url}, clock at {clock.seconds:g} s, {count}"
+    if endpoint.injection.seed is not None:
+        yield f"redis_actions.chaos(seed={endpoint.injection.seed}) reproduces the faults"
+    asked = [uid for uid in endpoint.uids if journal.of(uid)]
+    for uid in asked[:_REPORTED]:
+        yield from _operation_lines(endpoint, uid)
+    if len(asked) > _REPORTED:
+        yield f"… and {len(asked) - _REPORTED} more operations"
+    known = set(asked)
+    others = [each for each in journal if not known & {*each.aimed, *each.shown}]
+    if others:
+        yield "other requests"
+        yield from (f"  {each}"[:80] for each in others[:_REPORTED])
+        if len(others) > _REPORTED:
+            yield f"  … and {len(others) - _REPORTED} more"
+
+
+def _operation_lines(endpoint: Endpoint, uid: str) -> Iterator[str]:
+    operation, now = endpoint.operation(uid), endpoint.clock.seconds
+    exchanges = endpoint.journal.of(uid)
+    seen = [(each.seconds, status) for each in exchanges if (status := _seen(each, uid))]
+    yield f"{operation.name if operation else 'operation'} {uid}"
+    if seen:
+        yield f"  |{timeline.bar(seen, now)}|"
+    yield from exchange_lines(exchanges, uid)
+    if operation and operation.script.unit == "seconds" and now == 0 and len(exchanges) > 1:
+        yield "  its script counts in seconds, and the clock has not moved: see redis_actions.clock"
+
+
+def coverage(endpoint: Endpoint) -> Coverage:
+    """Return which statuses and steps clients have seen."""
+    found = Coverage()
+    for uid in endpoint.uids:
+        operation = endpoint.operation(uid)
+        seen = [_seen(each, uid) for each in endpoint.journal.of(uid)]
+        if operation is not None:
+            found.add(operation.kind, [status for status in seen if status])
+    return found
+
+
+def _seen(exchange: Exchange, uid: str) -> str:
+    if uid in exchange.shown:
+        return str(exchange.shown[uid].get("status", ""))
+    return GONE if exchange.method == "GET" and exchange.error_code == "action_not_found" else ""
