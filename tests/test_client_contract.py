@@ -16,7 +16,7 @@ import requests
 from mutants import MUTANTS, Mutant
 
 from pytest_redis_actions import RedisActions, completed, failed, gone, queued, running, starting
-from pytest_redis_actions.client_contract import SCENARIOS, ActionsClientContract, Scenario
+from pytest_redis_actions.client_contract import SCENARIOS, ActionsClientContract, Scenario, Target
 from pytest_redis_actions.client_contract.capabilities import capabilities_of
 from pytest_redis_actions.client_contract.contract import judge
 from pytest_redis_actions.client_contract.running import Client
@@ -100,6 +100,20 @@ def test_no_scenario_fails_the_sound_client_in_any_order(seed: int, authority: A
     kind = source.choice((test_sound.TestSound, test_sound.TestSoundAsync, test_sound.TestSoundOverTLS))
 
     assert failures(kind, authority, order=order) == {}
+
+
+def test_only_what_hangs_on_real_time_outs_is_played_again_before_it_counts_as_failed(authority: Authority) -> None:
+    asked: list[str] = []
+
+    class Hasty(test_sound.TestSound):
+        def wait(self, target: Target) -> Any:
+            asked.append(target.scenario)
+            return super().wait(target) if asked.count(target.scenario) > 2 else "completed"
+
+    found = failures(Hasty, authority, lambda name: name in ("S17", "S41"))
+
+    assert list(found) == ["S17"]
+    assert asked.count("S41") == 3
 
 
 class Chaos(NamedTuple):

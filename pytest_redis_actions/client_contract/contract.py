@@ -136,12 +136,21 @@ def judge(
 ) -> Iterator[Wrong]:
     """Yield the plays of a scenario that a client does not bear, each with what is wrong and how it ended."""
     for play in scenario.played_in(client.release, is_driven=bool(client.drive)):
-        outcomes, _, wanted = run_play(client, scenario, play, authority)
-        for outcome in outcomes:
-            wrong = _verdict(play, outcome, can, wanted)
-            if wrong:
-                yield play, wrong, outcome
+        found = None
+        for _ in range(play.tries):
+            found = _played(client, scenario, play, can, authority)
+            if found is None:
                 break
+        if found is not None:
+            yield found
+
+
+def _played(
+    client: Client, scenario: Scenario, play: Play, can: dict[str, object], authority: Callable[[], Authority]
+) -> Wrong | None:
+    outcomes, _, wanted = run_play(client, scenario, play, authority)
+    judged = ((play, _verdict(play, outcome, can, wanted), outcome) for outcome in outcomes)
+    return next((each for each in judged if each[1]), None)
 
 
 def _verdict(play: Play, outcome: Outcome, can: dict[str, object], wanted: dict[str, str]) -> str:

@@ -21,7 +21,7 @@ from ..options import Options
 from ..server import Authority, StubServer
 from ..stub import RedisActions
 from .outcome import Outcome
-from .scenarios import HEADERS, UNKNOWN_UID, Play, Scenario, Stage
+from .scenarios import HEADERS, READ_TIMEOUT, UNKNOWN_UID, Play, Scenario, Stage
 from .target import Target
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def run_play(
             action_uid=None if starts else uid,
             ca_file=cluster.stub.ca_file,
             timeout=play.timeout / client.pace,
-            read_timeout=0.1 if client.drive else 2.0,
+            read_timeout=play.read_timeout if client.drive else READ_TIMEOUT,
             headers=HEADERS if scenario.capability == "sends_headers" else {},
             scenario=scenario.id,
             renew=lambda: cluster.stub.auth,

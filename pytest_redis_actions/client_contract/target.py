@@ -29,7 +29,7 @@ class Target:
     action_uid: str | None
     ca_file: Path | None
     timeout: float
-    read_timeout: float = 0.1
+    read_timeout: float = 2.0
     headers: Mapping[str, str] = field(default_factory=dict)
     scenario: str = ""
     renew: Callable[[], tuple[str, str]] = field(default=lambda: ("", ""), repr=False)
