@@ -6,30 +6,27 @@ journal before the reply leaves, so that whoever has the reply finds it there.
 
 from __future__ import annotations
 
-import re
 import threading
-import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from email.utils import formatdate
 from functools import partial
 from typing import cast
 
 from . import wire
-from .access import ANYBODY, Access, may
+from .access import Access, may
 from .clock import Clock
-from .errors import UsageError, shown
 from .faults import ABSENT, Fault, HttpDate
 from .injection import Injection
 from .journal import Exchange, Journal, safe_headers, safe_target
 from .lifecycle import OTHER, STATE_MACHINE, TASK
 from .messages import (
     Answer,
+    Call,
     Refused,
     Reply,
     Request,
     document_of,
-    is_true,
     parsed_query,
     refusal,
     retry_after_of,
@@ -38,42 +35,16 @@ from .messages import (
 )
 from .model import Operation, Place, State
 from .records import Records
-from .releases import has
-from .routes import Match, Read, Route, Start, difference, find, matches, split
-from .script import Script, Step, default_script, kind_of
+from .routes import Match, Read, Route, Start, difference, find, split
+from .script import Step
+from .starts import Planned, Starting, outside, place_of, script_of
 
-__all__ = ["CLUSTER_ACTIONS", "NODE_ACTIONS", "Endpoint", "Planned", "Reply", "Request"]
+__all__ = ["Endpoint", "Reply", "Request"]
 
 __tracebackhide__ = True
 
-_LISTED_NODE_NAME = {"remove": "remove_node"}  # E-C11
-NODE_ACTIONS = ("remove", "maintenance_on", "maintenance_off", "enslave_node")  # E-NODE-10
-CLUSTER_ACTIONS = ("change_master",)  # E-NODE-3
-_BDB_UID = re.compile("[1-9][0-9]{0,8}")
 _V1_KINDS = (TASK, STATE_MACHINE)
 _ALL_KINDS = (TASK, STATE_MACHINE, OTHER)
-
-
-@dataclass
-class Planned:
-    """What the next request of a method and path starts: see `Endpoint.plan`."""
-
-    method: str
-    template: tuple[str, ...]
-    uid: str
-    kind: str
-    script: Script | None
-
-
-@dataclass(frozen=True)
-class _Call:
-    """One request that met a route, at one instant."""
-
-    request: Request
-    values: Mapping[str, str]
-    query: Mapping[str, list[str]]
-    now: float
-    count: bool
 
 
 class Endpoint:
@@ -107,7 +78,7 @@ class Endpoint:
         self._bdb_envelope = bdb_envelope
         self._forgotten = forgotten or {}
         self._records = Records(release)
-        self._planned: list[Planned] = []
+        self._starting = Starting(self._records, release=release, profile=profile)
         self.injection = Injection()
         self._under_way: dict[int, tuple[int, tuple[str, ...]]] = {}
         self._lock = threading.Lock()
@@ -125,44 +96,18 @@ class Endpoint:
         **more: object,
     ) -> str:
         """Add an operation and return its uid. Its script starts now."""
-        checked = self._script(kind, script)
-        uid = str(uuid.uuid4()) if uid is None else _checked_uid(uid)
+        checked = script_of(kind, script, self.release)
         with self._lock:
+            uid = self._starting.new_uid(uid)
             now = self.clock.seconds
             created = self._unix(now) if creation_time is None else creation_time
-            self._check_new(uid)
             self._records.add(Operation(uid, kind, name, checked, now, created, **more))  # type: ignore[arg-type]  # the stub passes Operation's own fields
         return uid
 
     def plan(self, method: str, path: str, script: Iterable[Step] | None, uid: str | None) -> str:
-        """Let the next request of this method and path start an operation with this script; return its uid.
-
-        The path may be a template, "/v1/bdbs/{uid}". A path that the API lacks is served for that one request.
-        """
-        match = find(path)
-        start = match.route.methods.get(method) if match else None
-        if isinstance(start, Read):
-            raise UsageError(
-                f"{method} {shown(path, 40)} starts no operation",
-                fix="name a request that starts one, such as POST /v1/bdbs",
-            )
-        kind = start.kind if start else kind_of(script) if script is not None else TASK
-        checked = None if script is None else self._script(kind, script)
+        """Announce what the next request of this method and path starts; return its uid. See Starting.plan."""
         with self._lock:
-            planned = Planned(method, split(path), _checked_uid(uid) if uid else str(uuid.uuid4()), kind, checked)
-            self._check_new(planned.uid)
-            self._planned.append(planned)
-        return planned.uid
-
-    def _check_new(self, uid: str) -> None:
-        self._records.check_new(uid)
-        for planned in self._planned:
-            if planned.uid == uid:
-                raise UsageError(
-                    f"uid {shown(uid, 40)} is in use",
-                    fix=f"what {planned.method} /{'/'.join(planned.template)} will start has it; leave uid out",
-                    value=uid,
-                )
+            return self._starting.plan(method, path, script, uid)
 
     def cancel(self, uid: str) -> bool:
         """Cancel a task; False if it is too late. See Records.cancel."""
@@ -305,33 +250,26 @@ class Endpoint:
         self, request: Request, path: str, query: str, match: Match | None, now: float, *, count: bool = True
     ) -> Answer:
         try:
-            planned = self._planned_for(request.method, path)
+            planned = self._starting.planned_for(request.method, path)
             if planned is None or (match is not None and request.method in match.route.methods):
                 route, values = self._route(request, path, match, planned)
             else:
-                route, values = _outside(path, request.method, planned.kind), {}
+                route, values = outside(path, planned), {}
             if request.method == "OPTIONS":
                 return Answer(200, headers=(("Allow", route.allow),))
             handling = route.methods.get("GET" if request.method == "HEAD" else request.method)
             if handling is None:
                 return self._no_method(request, path, route)
             self._check_role(request, handling, now)
-            call = _Call(
+            call = Call(
                 request, values, parsed_query(query), now, count=count and request.method != "HEAD"
             )  # E-ASSUMED-18
             if isinstance(handling, Start):
-                return self._start(call, handling, planned)
-            answer: Callable[[_Call], Answer] = getattr(self, f"_{handling.answer}")
+                return self._starting.start(call, handling, planned, self._unix(now))
+            answer: Callable[[Call], Answer] = getattr(self, f"_{handling.answer}")
             return answer(call)
         except Refused as refused:
             return refused.answer
-
-    def _planned_for(self, method: str, path: str) -> Planned | None:
-        segments = split(path) if self._planned else ()
-        for planned in self._planned:
-            if planned.method == method and matches(planned.template, segments):
-                return planned
-        return None
 
     def _route(
         self, request: Request, path: str, match: Match | None, planned: Planned | None
@@ -367,17 +305,17 @@ class Endpoint:
 
     # Reading
 
-    def _see(self, call: _Call, uid: str) -> State | None:
+    def _see(self, call: Call, uid: str) -> State | None:
         return self._records.poll(uid, call.now) if call.count else self._records.glance(uid, call.now)
 
-    def _see_all(self, call: _Call, uids: Iterable[str], kinds: tuple[str, ...]) -> list[State]:
+    def _see_all(self, call: Call, uids: Iterable[str], kinds: tuple[str, ...]) -> list[State]:
         mine = [uid for uid in uids if self._records.operation(uid).kind in kinds]
         return [state for uid in mine if (state := self._see(call, uid)) is not None]
 
     def _v1(self, state: State) -> wire.Body:
         return wire.v1(state, epoch=self.clock.epoch, release=self.release, profile=self.profile)
 
-    def _v1_list(self, call: _Call) -> Answer:
+    def _v1_list(self, call: Call) -> Answer:
         return self._v1_rows(self._see_all(call, self._records, _V1_KINDS), wrapped=True)
 
     def _v1_rows(self, states: list[State], *, wrapped: bool) -> Answer:
@@ -386,24 +324,24 @@ class Endpoint:
         document = wire.v1_envelope(zip(kinds, rows.values(), strict=True)) if wrapped else list(rows.values())
         return Answer(200, document, shown=rows)
 
-    def _v1_one(self, call: _Call) -> Answer:
+    def _v1_one(self, call: Call) -> Answer:
         return self._one(call, call.values["uid"], _V1_KINDS, self._v1)
 
-    def _v1_database(self, call: _Call) -> Answer:
+    def _v1_database(self, call: Call) -> Answer:
         bdb_uid = call.values["bdb_uid"]
         if not self._is_database(bdb_uid, call.now):
             return refusal(404, "db_not_found", "bdb not found")  # E-ROUTE-3, E-ASSUMED-12
         states = self._see_all(call, self._records.of_database(bdb_uid), (STATE_MACHINE,))
         return self._v1_rows(states, wrapped=self._bdb_envelope == "wrapper")
 
-    def _v2_list(self, call: _Call) -> Answer:
+    def _v2_list(self, call: Call) -> Answer:
         rows = {state.operation.uid: wire.v2(state) for state in self._see_all(call, self._records, _ALL_KINDS)}
         return Answer(200, list(rows.values()), shown=rows)
 
-    def _v2_one(self, call: _Call) -> Answer:
+    def _v2_one(self, call: Call) -> Answer:
         return self._one(call, call.values["uid"], _ALL_KINDS, wire.v2)
 
-    def _one(self, call: _Call, uid: str, kinds: tuple[str, ...], render: Callable[[State], wire.Body]) -> Answer:
+    def _one(self, call: Call, uid: str, kinds: tuple[str, ...], render: Callable[[State], wire.Body]) -> Answer:
         state = None
         if uid in self._records and self._records.operation(uid).kind in kinds:
             state = self._see(call, uid)
@@ -419,42 +357,37 @@ class Endpoint:
 
     def _is_database(self, bdb_uid: str, now: float) -> bool:
         named = tuple(self._records.of_database(bdb_uid))
-        return bool(named) and not self._is_deleted(bdb_uid, now)
-
-    def _is_deleted(self, bdb_uid: str, now: float) -> bool:
-        """Tell whether the last thing that happened to a database was that its record vanished with its delete."""
-        named = tuple(self._records.of_database(bdb_uid))
-        return bool(named) and self._records.peek(named[-1], now) is None
+        return bool(named) and not self._records.is_deleted(bdb_uid, now)
 
     # Node and cluster actions
 
-    def _cluster_list(self, call: _Call) -> Answer:
+    def _cluster_list(self, call: Call) -> Answer:
         return self._places(call, self._records.places(None))
 
-    def _nodes_list(self, call: _Call) -> Answer:  # E-ASSUMED-11
+    def _nodes_list(self, call: Call) -> Answer:  # E-ASSUMED-11
         return self._places(call, self._records.places(None, all_nodes=True))
 
-    def _node_list(self, call: _Call) -> Answer:
+    def _node_list(self, call: Call) -> Answer:
         return self._places(call, self._records.places(call.values["node_uid"]))
 
-    def _places(self, call: _Call, uids: Iterable[str]) -> Answer:
+    def _places(self, call: Call, uids: Iterable[str]) -> Answer:
         rows = {state.operation.uid: wire.listed(state) for state in self._see_all(call, list(uids), (TASK,))}
         return Answer(200, {"actions": list(rows.values())}, shown=rows)
 
-    def _place_one(self, call: _Call) -> Answer:
-        uid = self._records.at_place(_place(call))
+    def _place_one(self, call: Call) -> Answer:
+        uid = self._records.at_place(place_of(call))
         state = self._see(call, uid) if uid else None
         if uid is None or state is None:
             return self._no_place(call)
         body = wire.place(state)
         return Answer(200, body, aimed=(uid,), shown={uid: body})
 
-    def _no_place(self, call: _Call) -> Answer:
+    def _no_place(self, call: Call) -> Answer:
         text = "not currently running and no available status of last run"  # E-ROUTE-1
         return refusal(404, "action_not_found", f"{call.values['action'][:100]}: {text}")
 
-    def _place_cancel(self, call: _Call) -> Answer:
-        place = _place(call)
+    def _place_cancel(self, call: Call) -> Answer:
+        place = place_of(call)
         uid = self._records.at_place(place)
         if uid is None or self._records.peek(uid, call.now) is None:
             return self._no_place(call)
@@ -464,72 +397,9 @@ class Endpoint:
             self._records.remove(uid)  # E-NODE-9: "or remove the status of a previously executed … action"
         return Answer(200, aimed=(uid,))
 
-    # Starting
-
-    def _start(self, call: _Call, start: Start, planned: Planned | None) -> Answer:
-        document = {} if start.shape == "module" else document_of(call.request)
-        place = _place(call) if "action" in call.values else None
-        if place is not None:
-            self._check_place(place, planned, call)
-        bdb_uid = self._database_of(call, start)
-        if start.dry_run and (is_true(call.query.get("dry_run")) or document.get("dry_run") is True):
-            return Answer(200, None if start.shape == "description" else [])  # E-START-9, E-START-14
-        operation = Operation(
-            uid=planned.uid if planned else str(uuid.uuid4()),
-            kind=start.kind,
-            name=start.name or _place_name(place),
-            script=(planned.script if planned else None)
-            or default_script(start.kind, self.release, vanishes=start.vanishes),
-            started=call.now,
-            creation_time=self._unix(call.now),
-            node_uid=call.values.get("node_uid"),
-            object_name=f"bdb:{bdb_uid}" if bdb_uid else None,
-            place=place,
-        )
-        self._records.add(operation)
-        if planned is not None:
-            self._planned.remove(planned)
-        code = 202 if start.shape == "module" and self.profile == "wire" else 200  # E-C9
-        reply = self._started(start, operation, document)
-        return Answer(code, reply, aimed=(operation.uid,))
-
-    def _database_of(self, call: _Call, start: Start) -> str | None:
-        if "bdb_uid" in call.values:
-            bdb_uid = call.values["bdb_uid"]
-            if not _BDB_UID.fullmatch(bdb_uid) or self._is_deleted(bdb_uid, call.now):
-                raise Refused(refusal(404, "db_not_found", f"bdb {bdb_uid[:100]} does not exist"))
-            return bdb_uid
-        if start.name == "SMCreateBDB":
-            wanted = document_of(call.request).get("uid")
-            return str(wanted) if type(wanted) is int and 0 < wanted < 10**9 else str(self._records.next_database())
-        return "1" if start.kind == STATE_MACHINE else None  # E-ASSUMED-23
-
-    def _check_place(self, place: Place, planned: Planned | None, call: _Call) -> None:
-        known = CLUSTER_ACTIONS if place.node_uid is None else NODE_ACTIONS
-        if planned is None and place.action not in known:  # E-ASSUMED-22
-            text = f"no such action: {place.action[:100]}; known are {', '.join(known)}"
-            raise Refused(refusal(400 if place.node_uid is None else 404, "invalid_action", text))
-        earlier = self._records.at_place(place)
-        if earlier is not None and self._records.is_running(earlier, call.now):  # E-LIFE-10, E-ASSUMED-8
-            raise Refused(refusal(409, "action_already_running", f"{place.action[:100]} is already running"))
-
-    def _started(self, start: Start, operation: Operation, document: Mapping[str, object]) -> wire.Body | None:
-        shape = start.shape
-        if shape == "deleted-bdb":
-            shape = "empty" if self.profile == "documented" else "bdb"  # E-C7
-        elif shape == "deletion":
-            shape = "action_uid" if has(self.release, "deletion-tells-action") else "empty"  # E-C10
-        if shape == "bdb":
-            document = _bdb(start, operation, document)
-        elif shape == "module":
-            document = {"uid": operation.uid.replace("-", "")}
-        else:
-            document = {}
-        return wire.started(shape, operation, document, description=start.description)
-
     # Who one is
 
-    def _authorize(self, call: _Call) -> Answer:
+    def _authorize(self, call: Call) -> Answer:
         document = document_of(call.request)
         ttl = ttl_of(document)
         user, password = document.get("username"), document.get("password")
@@ -540,7 +410,7 @@ class Endpoint:
             return refusal(401, "unauthorized", "username or password is missing or incorrect")
         return self._token(role, ttl, call.now)
 
-    def _refresh(self, call: _Call) -> Answer:
+    def _refresh(self, call: Call) -> Answer:
         header = call.request.headers.get("authorization", "")
         role = self.access.role_of(header, call.now) if header.lower().startswith("jwt ") else None
         if role is None:
@@ -551,9 +421,6 @@ class Endpoint:
         return Answer(200, {"access_token": self.access.token(role, ttl=ttl, now=now, epoch=self.clock.epoch)})
 
     # Small things
-
-    def _script(self, kind: str, steps: Iterable[Step] | None) -> Script:
-        return default_script(kind, self.release) if steps is None else Script.of(kind, steps, release=self.release)
 
     def _unix(self, now: float) -> int:
         return int(self.clock.epoch + now)
@@ -579,30 +446,3 @@ def _changed(answer: Answer, fault: Fault) -> Answer:
     whole = wire.encode(document)
     raw = whole[: len(whole) // 2] if fault.change == "truncated" else whole
     return replace(answer, shown={}, raw=raw)
-
-
-def _outside(path: str, method: str, kind: str) -> Route:
-    """Return a route for a planned request that the API lacks."""
-    return Route(path, {method: Start(ANYBODY, kind, split(path)[-1] or "operation", "action_uid")})
-
-
-def _place(call: _Call) -> Place:
-    return Place(call.values["action"], call.values.get("node_uid"))
-
-
-def _place_name(place: Place | None) -> str:
-    return _LISTED_NODE_NAME.get(place.action, place.action) if place else ""
-
-
-def _bdb(start: Start, operation: Operation, document: Mapping[str, object]) -> wire.Body:
-    uid = int(operation.bdb_uid or 1)
-    body: wire.Body = {"name": f"db{uid}", "type": "redis", **document, "uid": uid, "status": start.status}
-    if start.vanishes:  # E-BODY-2
-        body["background_op"] = [{"name": operation.name, "progress": 0, "status": "pending"}]
-    return body
-
-
-def _checked_uid(uid: object) -> str:
-    if isinstance(uid, str) and uid and "/" not in uid:
-        return uid
-    raise UsageError(f"uid {shown(uid, 40)} is no uid", fix="give a text without a slash, such as a UUID", value=uid)

@@ -15,6 +15,7 @@ from .faults import Fault
 
 __all__ = [
     "Answer",
+    "Call",
     "Refused",
     "Reply",
     "Request",
@@ -47,6 +48,23 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     connection: int = 0
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request that met a route, at one instant.
+
+    Attributes:
+        values: what stands in the path for the route's placeholders.
+        now: seconds on the clock.
+        count: whether it counts as a poll of what it shows.
+    """
+
+    request: Request
+    values: Mapping[str, str]
+    query: Mapping[str, list[str]]
+    now: float
+    count: bool
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,11 @@ class Records:
         """Return the uids of the operations of a database, in the order in which they were started."""
         return self._databases.get(bdb_uid, ())
 
+    def is_deleted(self, bdb_uid: str, now: float) -> bool:
+        """Tell whether the last thing that happened to a database was that its record vanished with its delete."""
+        named = tuple(self.of_database(bdb_uid))
+        return bool(named) and self.peek(named[-1], now) is None
+
     def next_database(self) -> int:
         """Return the lowest number above those of the databases that we know."""
         return max((int(uid) for uid in self._databases if uid.isascii() and uid.isdigit()), default=0) + 1

@@ -11,7 +11,7 @@ from . import polling
 from .access import Access
 from .clock import Clock, Watched
 from .coverage import Coverage
-from .endpoint import NODE_ACTIONS, Endpoint
+from .endpoint import Endpoint
 from .errors import UnfiredFaults, UnroutedRequests, UsageError, shown
 from .faults import Fault
 from .handle import Action
@@ -22,6 +22,7 @@ from .model import Place
 from .options import Options
 from .report import coverage, report_lines
 from .script import Step, is_json
+from .starts import NODE_ACTIONS
 
 if TYPE_CHECKING:
     from pytest_httpserver import HTTPServer

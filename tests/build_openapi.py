@@ -11,9 +11,9 @@ from typing import Any
 
 from pytest_redis_actions.access import ROLES, may
 from pytest_redis_actions.contract import catalogue
-from pytest_redis_actions.endpoint import CLUSTER_ACTIONS, NODE_ACTIONS
 from pytest_redis_actions.releases import NEWEST
 from pytest_redis_actions.routes import ROUTES, Read, Route, Start
+from pytest_redis_actions.starts import CLUSTER_ACTIONS, NODE_ACTIONS
 
 FILE = Path(__file__).parent.parent / "schemas" / "openapi.json"
 

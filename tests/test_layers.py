@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import pytest_redis_actions
+
 PACKAGE = Path(__file__).parent.parent / "pytest_redis_actions"
 
 # From the ground up; a module imports from lower floors only, never from its own.
@@ -21,6 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("wire", "journal", "records", "trace", "coverage"),
     ("timeline", "faults"),
     ("messages", "injection"),
+    ("starts",),
     ("endpoint", "options"),
     ("assertions", "polling", "report"),
     ("server", "handle"),
@@ -32,7 +35,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 CORE = (
     "errors", "releases", "lifecycle", "access", "clock", "script", "model", "routes", "wire", "journal", "records",
     "endpoint", "options", "bundled", "trace", "timeline", "assertions", "polling", "coverage", "messages",
-    "faults", "injection", "report", "handle",
+    "faults", "injection", "report", "handle", "starts",
 )  # fmt: skip
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 CONTRACT = sorted((PACKAGE / "contract").glob("*.py"))
@@ -65,6 +68,11 @@ def imports_of(path: Path) -> set[str]:
 
 def floor_of(module: str) -> int:
     return next(number for number, floor in enumerate(FLOORS) if module in floor)
+
+
+def test_no_module_has_the_name_of_something_public() -> None:
+    # Importing the module would put it in the place of the function.
+    assert not {*MODULES} & {*pytest_redis_actions.__all__}
 
 
 def test_every_module_has_a_floor() -> None:

@@ -1,0 +1,196 @@
+"""Requests that start an operation: those of the API, and those that a test has announced.
+
+Whoever calls holds the endpoint's lock.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from . import wire
+from .access import ANYBODY
+from .errors import UsageError, shown
+from .lifecycle import STATE_MACHINE, TASK
+from .messages import Answer, Call, Refused, document_of, is_true, refusal
+from .model import Operation, Place
+from .records import Records
+from .releases import has
+from .routes import Read, Route, Start, find, matches, split
+from .script import Script, Step, default_script, kind_of
+
+__all__ = ["CLUSTER_ACTIONS", "NODE_ACTIONS", "Planned", "Starting", "outside", "place_of", "script_of"]
+
+__tracebackhide__ = True
+
+NODE_ACTIONS = ("remove", "maintenance_on", "maintenance_off", "enslave_node")  # E-NODE-10
+CLUSTER_ACTIONS = ("change_master",)  # E-NODE-3
+_LISTED_NODE_NAME = {"remove": "remove_node"}  # E-C11
+_BDB_UID = re.compile("[1-9][0-9]{0,8}")
+
+
+@dataclass
+class Planned:
+    """What the next request of a method and path starts: see `Starting.plan`."""
+
+    method: str
+    template: tuple[str, ...]
+    uid: str
+    kind: str
+    script: Script | None
+
+
+class Starting:
+    """What starts operations in the records of one cluster.
+
+    Args:
+        records: where they go.
+        release: "8.2".
+        profile: "wire" or "documented".
+    """
+
+    def __init__(self, records: Records, *, release: str, profile: str) -> None:
+        self._records = records
+        self._release = release
+        self._profile = profile
+        self._planned: list[Planned] = []
+
+    # What a test announces
+
+    def plan(self, method: str, path: str, script: Iterable[Step] | None, uid: str | None) -> str:
+        """Let the next request of this method and path start an operation with this script; return its uid.
+
+        The path may be a template, "/v1/bdbs/{uid}". A path that the API lacks is served for that one request.
+        """
+        match = find(path)
+        start = match.route.methods.get(method) if match else None
+        if isinstance(start, Read):
+            raise UsageError(
+                f"{method} {shown(path, 40)} starts no operation",
+                fix="name a request that starts one, such as POST /v1/bdbs",
+            )
+        kind = start.kind if start else kind_of(script) if script is not None else TASK
+        checked = None if script is None else script_of(kind, script, self._release)
+        planned = Planned(method, split(path), self.new_uid(uid or None), kind, checked)
+        self._planned.append(planned)
+        return planned.uid
+
+    def new_uid(self, uid: str | None) -> str:
+        """Return a uid that nothing has yet: the given one, or a fresh one."""
+        if uid is None:
+            return str(uuid.uuid4())
+        if not (isinstance(uid, str) and uid and "/" not in uid):
+            raise UsageError(
+                f"uid {shown(uid, 40)} is no uid", fix="give a text without a slash, such as a UUID", value=uid
+            )
+        self._records.check_new(uid)
+        for planned in self._planned:
+            if planned.uid == uid:
+                raise UsageError(
+                    f"uid {shown(uid, 40)} is in use",
+                    fix=f"what {planned.method} /{'/'.join(planned.template)} will start has it; leave uid out",
+                    value=uid,
+                )
+        return uid
+
+    def planned_for(self, method: str, path: str) -> Planned | None:
+        """Return what a test has announced of a request."""
+        segments = split(path) if self._planned else ()
+        for planned in self._planned:
+            if planned.method == method and matches(planned.template, segments):
+                return planned
+        return None
+
+    # What a client starts
+
+    def start(self, call: Call, start: Start, planned: Planned | None, creation_time: int) -> Answer:
+        """Start what a request asks for, and return the reply that tells its uid."""
+        document = {} if start.shape == "module" else document_of(call.request)
+        place = place_of(call) if "action" in call.values else None
+        if place is not None:
+            self._check_place(place, planned, call)
+        bdb_uid = self._database_of(call, start)
+        if start.dry_run and (is_true(call.query.get("dry_run")) or document.get("dry_run") is True):
+            return Answer(200, None if start.shape == "description" else [])  # E-START-9, E-START-14
+        operation = Operation(
+            uid=planned.uid if planned else str(uuid.uuid4()),
+            kind=start.kind,
+            name=start.name or _place_name(place),
+            script=(planned.script if planned else None)
+            or default_script(start.kind, self._release, vanishes=start.vanishes),
+            started=call.now,
+            creation_time=creation_time,
+            node_uid=call.values.get("node_uid"),
+            object_name=f"bdb:{bdb_uid}" if bdb_uid else None,
+            place=place,
+        )
+        self._records.add(operation)
+        if planned is not None:
+            self._planned.remove(planned)
+        code = 202 if start.shape == "module" and self._profile == "wire" else 200  # E-C9
+        reply = self._started(start, operation, document)
+        return Answer(code, reply, aimed=(operation.uid,))
+
+    def _database_of(self, call: Call, start: Start) -> str | None:
+        if "bdb_uid" in call.values:
+            bdb_uid = call.values["bdb_uid"]
+            if not _BDB_UID.fullmatch(bdb_uid) or self._records.is_deleted(bdb_uid, call.now):
+                raise Refused(refusal(404, "db_not_found", f"bdb {bdb_uid[:100]} does not exist"))
+            return bdb_uid
+        if start.name == "SMCreateBDB":
+            wanted = document_of(call.request).get("uid")
+            return str(wanted) if type(wanted) is int and 0 < wanted < 10**9 else str(self._records.next_database())
+        return "1" if start.kind == STATE_MACHINE else None  # E-ASSUMED-23
+
+    def _check_place(self, place: Place, planned: Planned | None, call: Call) -> None:
+        known = CLUSTER_ACTIONS if place.node_uid is None else NODE_ACTIONS
+        if planned is None and place.action not in known:  # E-ASSUMED-22
+            text = f"no such action: {place.action[:100]}; known are {', '.join(known)}"
+            raise Refused(refusal(400 if place.node_uid is None else 404, "invalid_action", text))
+        earlier = self._records.at_place(place)
+        if earlier is not None and self._records.is_running(earlier, call.now):  # E-LIFE-10, E-ASSUMED-8
+            raise Refused(refusal(409, "action_already_running", f"{place.action[:100]} is already running"))
+
+    def _started(self, start: Start, operation: Operation, document: Mapping[str, object]) -> wire.Body | None:
+        shape = start.shape
+        if shape == "deleted-bdb":
+            shape = "empty" if self._profile == "documented" else "bdb"  # E-C7
+        elif shape == "deletion":
+            shape = "action_uid" if has(self._release, "deletion-tells-action") else "empty"  # E-C10
+        if shape == "bdb":
+            document = _bdb(start, operation, document)
+        elif shape == "module":
+            document = {"uid": operation.uid.replace("-", "")}
+        else:
+            document = {}
+        return wire.started(shape, operation, document, description=start.description)
+
+
+def script_of(kind: str, steps: Iterable[Step] | None, release: str) -> Script:
+    """Return the script of these steps, checked; without any the happy path."""
+    return default_script(kind, release) if steps is None else Script.of(kind, steps, release=release)
+
+
+def outside(path: str, planned: Planned) -> Route:
+    """Return a route for a planned request that the API lacks."""
+    start = Start(ANYBODY, planned.kind, split(path)[-1] or "operation", "action_uid")
+    return Route(path, {planned.method: start})
+
+
+def place_of(call: Call) -> Place:
+    """Return the place that a request names."""
+    return Place(call.values["action"], call.values.get("node_uid"))
+
+
+def _place_name(place: Place | None) -> str:
+    return _LISTED_NODE_NAME.get(place.action, place.action) if place else ""
+
+
+def _bdb(start: Start, operation: Operation, document: Mapping[str, object]) -> wire.Body:
+    uid = int(operation.bdb_uid or 1)
+    body: wire.Body = {"name": f"db{uid}", "type": "redis", **document, "uid": uid, "status": start.status}
+    if start.vanishes:  # E-BODY-2
+        body["background_op"] = [{"name": operation.name, "progress": 0, "status": "pending"}]
+    return body
