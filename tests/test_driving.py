@@ -7,6 +7,7 @@ import builtins
 import concurrent.futures
 import datetime
 import importlib
+import queue
 import sys
 import threading
 import time
@@ -293,6 +294,9 @@ def test_a_module_may_still_read_everything_else_of_time(write: Write, clock: Vi
         assert module.time.strftime("%Y", module.time.gmtime(0)) == "1970"
         assert "sleep" in dir(module.time)
         assert repr(module.time.sleep) == "<sleep on a driven clock>"
+        module.time.something = "theirs"
+
+    assert vars(time).pop("something") == "theirs"
 
 
 # What others see
@@ -339,11 +343,13 @@ def test_what_a_client_keeps_beyond_the_block_is_real_again(write: Write, clock:
 # Nothing is left behind
 
 WATCHED = (time, asyncio, asyncio.base_events.BaseEventLoop, threading, threading.Thread, threading.Condition, datetime)
-WATCHED_TOO = (concurrent.futures.ThreadPoolExecutor, threading.Event, builtins)
+WATCHED_TOO = (concurrent.futures.ThreadPoolExecutor, threading.Event, threading.Semaphore, queue.Queue, builtins)
 EVERYTHING = """
 import asyncio, datetime, threading, time
 from time import sleep
+lock = threading.Lock()
 class Client:
+    lock = threading.RLock()
     rest = time.sleep
     rests = staticmethod(time.sleep)
     def nap(self, seconds=1, sleep=time.sleep, *, now=time.time): sleep(seconds)

@@ -39,7 +39,17 @@ CORE = (
 )  # fmt: skip
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 CONTRACT = sorted((PACKAGE / "contract").glob("*.py"))
-DRIVING = ("__init__", "replacing", "ledger", "targets", "threads", "tasks", "standins", "block")  # from the ground up
+DRIVING = (
+    "__init__",
+    "replacing",
+    "ledger",
+    "targets",
+    "threads",
+    "locks",
+    "tasks",
+    "standins",
+    "block",
+)  # from the ground up
 ROOMS = (".contract", ".driving", ".client_contract")
 CATALOGUE = ("outcome", "verdicts", "scenarios")  # lies below the stub, which can play it
 JUDGES = ("target", "capabilities", "running", "score", "contract")  # lie above the session

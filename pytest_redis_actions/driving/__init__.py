@@ -2,8 +2,9 @@
 
 ledger     who is awake, who sleeps until when, when time may move
 standins   what driven modules see in place of `time` and `datetime`
+locks      the same for the locks of `threading`
 tasks      the same for asyncio, and when a loop rests
-threads    what threads, conditions and pools do meanwhile
+threads    what threads, conditions, queues and pools do meanwhile
 replacing  putting stand-ins in place, and taking them back
 targets    which modules: checks and recipes
 block      the block itself: opens, guards, closes

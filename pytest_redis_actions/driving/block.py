@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from ..errors import EndlessWait, StandStill, UsageError
 from .ledger import RESTING, Ledger, MovableClock, OutsideThread, Party, near, place
+from .locks import drive_locks, locks_of
 from .replacing import Undo, replace
 from .standins import stand_ins
 from .targets import targets
@@ -83,7 +84,7 @@ class Block:
         self._outer: Block | None = None
         self._spared: tuple[Party, ...] = ()
         self._over = threading.Event()
-        self._stand_ins: Mapping[int, Any]
+        self._stand_ins: dict[int, Any]
         self.ledger: Ledger
         self.loops: Loops
 
@@ -152,6 +153,7 @@ class Block:
         self._guarding = OutsideThread(target=self._guard, name="redis-actions-guard", daemon=True)
         self._guarding.start()
         hook_threads(self.ledger, self._undo)
+        drive_locks(self.ledger, self._undo)
         self.loops.hook(self._undo)
         self._undo.attribute(builtins, "__import__", self._importer())
         self._clock.block = self
@@ -161,6 +163,7 @@ class Block:
         self.ledger.names |= {module.__name__ for module in self._modules}
         self.ledger.homes |= {name.partition(".")[0] for name in self.ledger.names} | {self._home.partition(".")[0]}
         for module in self._modules:
+            self._stand_ins |= {key: each for key, each in locks_of(module).items() if key not in self._stand_ins}
             replace(module, self._stand_ins, self._undo)
 
     def _importer(self) -> Callable[..., Any]:

@@ -187,6 +187,16 @@ class Ledger:
             _stay_for_ever()
         return self.current or self.adopt(self.expect(threading.current_thread()))
 
+    @contextmanager
+    def outside(self) -> Iterator[None]:
+        """Let what the running thread does now be nobody's: it must not be stopped here."""
+        party = self._local.__dict__.pop("party", None)
+        try:
+            yield
+        finally:
+            if party is not None:
+                self._local.party = party
+
     def expect(self, thread: threading.Thread) -> Party:
         """Write down a party that is about to run: it counts as awake from now on."""
         party = Party(thread)

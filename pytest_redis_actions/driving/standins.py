@@ -1,15 +1,17 @@
-"""What a driven module sees in place of `time`, `datetime` and `asyncio`: the clock of the block."""
+"""What a driven module sees in place of `time`, `datetime`, `asyncio` and the locks of `threading`."""
 
 from __future__ import annotations
 
 import asyncio
 import datetime
+import threading
 import time
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
 from .ledger import Ledger, place
+from .locks import lock_stand_ins
 from .tasks import Loops, asynchronous
 
 __all__ = ["stand_ins"]
@@ -50,6 +52,9 @@ class _Module(ModuleType):
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["__wrapped__"], name)
 
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self.__dict__["__wrapped__"], name, value)
+
     def __dir__(self) -> list[str]:
         return dir(self.__dict__["__wrapped__"])
 
@@ -60,7 +65,7 @@ def stand_ins(ledger: Ledger, loops: Loops, epoch: int) -> dict[int, Any]:
     tasks = asynchronous(loops)
     moment = {"datetime": _datetime(ledger, epoch)}
     found: dict[int, Any] = {}
-    for module, names in ((time, times), (asyncio, tasks), (datetime, moment)):
+    for module, names in ((time, times), (asyncio, tasks), (datetime, moment), (threading, lock_stand_ins())):
         found |= {id(getattr(module, name)): each for name, each in names.items()}
         found[id(module)] = _Module(module, names)
     return found

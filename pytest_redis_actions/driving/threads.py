@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import concurrent.futures._base as futures
 import concurrent.futures.thread
+import queue
 import sys
 import threading
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -28,6 +31,8 @@ _THROUGH = {
     futures.Future.result.__code__,
     futures.Future.exception.__code__,
     futures.wait.__code__,
+    threading.Barrier.wait.__code__,
+    threading.Barrier._wait.__code__,  # type: ignore[attr-defined]  # the typeshed has public names only
 }
 _worker = concurrent.futures.thread._worker
 
@@ -39,17 +44,23 @@ def hook_threads(ledger: Ledger, undo: Undo) -> None:
     undo.attribute(threading.Thread, "join", hooks.join())
     undo.attribute(threading.Condition, "wait", hooks.wait())
     undo.attribute(threading.Condition, "wait_for", hooks.wait_for())
+    undo.attribute(threading.Semaphore, "acquire", hooks.acquire())
+    undo.attribute(queue.Queue, "get", hooks.get())
+    undo.attribute(queue.Queue, "put", hooks.put())
     undo.attribute(concurrent.futures.ThreadPoolExecutor, "submit", hooks.submit())
 
 
 class _Hooks:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._timers: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
     def _is_driven(self, frame: FrameType | None) -> bool:
         """Whether a call comes straight from a driven module."""
         while frame is not None and frame.f_code in _THROUGH:
             frame = frame.f_back
+        if frame is not None and frame.f_code is threading.Timer.run.__code__:
+            return threading.current_thread() in self._timers
         return frame is not None and frame.f_globals.get("__name__") in self._ledger.names
 
     def _party(self, frame: FrameType) -> tuple[Party | None, bool]:
@@ -59,9 +70,11 @@ class _Hooks:
         return (self._ledger.joined() if driven else self._ledger.current), driven
 
     def start(self) -> Callable[..., None]:
-        original, ledger = threading.Thread.start, self._ledger
+        original, ledger, hooks = threading.Thread.start, self._ledger, self
 
         def start(thread: threading.Thread) -> None:
+            if isinstance(thread, threading.Timer) and hooks._is_driven(sys._getframe(1)):
+                hooks._timers.add(thread)
             if ledger.current is None or isinstance(thread, OutsideThread) or _is_worker(thread):
                 return original(thread)
             party = ledger.expect(thread)
@@ -157,6 +170,66 @@ class _Hooks:
 
         return wait_for
 
+    def acquire(self) -> Callable[..., bool]:
+        original, hooks = threading.Semaphore.acquire, self
+
+        def acquire(semaphore: Any, blocking: bool = True, timeout: float | None = None) -> bool:
+            party = hooks._party_with(timeout, sys._getframe(1)) if blocking else None
+            if party is None:
+                return original(semaphore, blocking, timeout)
+            is_blocked = lambda: semaphore._value == 0  # noqa: E731
+            return any(original(semaphore, False) for _ in hooks._tries(party, timeout, semaphore._cond, is_blocked))
+
+        return acquire
+
+    def get(self) -> Callable[..., Any]:
+        original, hooks = queue.Queue.get, self
+
+        def get(waiting: Any, block: bool = True, timeout: float | None = None) -> Any:
+            party = hooks._party_with(timeout, sys._getframe(1)) if block else None
+            if party is None:
+                return original(waiting, block, timeout)
+            for _ in hooks._tries(party, timeout, waiting.not_empty, lambda: not waiting._qsize()):
+                with suppress(queue.Empty):
+                    return original(waiting, False)
+            raise queue.Empty
+
+        return get
+
+    def put(self) -> Callable[..., None]:
+        original, hooks = queue.Queue.put, self
+
+        def put(waiting: Any, item: Any, block: bool = True, timeout: float | None = None) -> None:
+            party = hooks._party_with(timeout, sys._getframe(1)) if block else None
+            if party is None:
+                return original(waiting, item, block, timeout)
+            is_full = lambda: 0 < waiting.maxsize <= waiting._qsize()  # noqa: E731
+            for _ in hooks._tries(party, timeout, waiting.not_full, is_full):
+                with suppress(queue.Full):
+                    return original(waiting, item, False)
+            raise queue.Full
+
+        return put
+
+    def _party_with(self, timeout: float | None, frame: FrameType) -> Party | None:
+        """Return who waits with a time-out on the clock; None for all others, whom the original serves."""
+        if timeout is None or timeout <= 0:
+            return None
+        party, driven = self._party(frame)
+        return party if driven else None
+
+    def _tries(
+        self, party: Party, timeout: float | None, condition: Any, is_blocked: Callable[[], bool]
+    ) -> Iterator[None]:
+        """Yield as often as it is worth trying, and wait between, until the time-out has passed on the clock."""
+        ends = self._ledger.now + round((timeout or 0) * _NANOSECONDS)
+        yield
+        while self._ledger.now < ends and not self._ledger.closed:
+            with condition:
+                if is_blocked():
+                    self._wait(condition, party, ends - self._ledger.now, None, place())
+            yield
+
     def _wait(self, condition: Any, party: Party, virtual: int | None, real: float | None, where: str) -> bool:
         """Wait as `Condition.wait` does, with a waiter that is written down as awake by the one who notifies it."""
         if not condition._is_owned():
@@ -168,10 +241,20 @@ class _Hooks:
         try:
             notified = self._ledger.rest(waiter, virtual, where, real_seconds=real)
         finally:
-            condition._acquire_restore(saved)
+            self._take_back(condition, saved)
             if not notified and waiter in condition._waiters:
                 condition._waiters.remove(waiter)
         return notified
+
+    def _take_back(self, condition: Any, saved: Any) -> None:
+        """Take the lock that `wait` has to return with, also when the block is stopped."""
+        try:
+            condition._acquire_restore(saved)
+        except BaseException:
+            if self._ledger.error is not None:
+                with self._ledger.outside():
+                    condition._acquire_restore(saved)
+            raise
 
     def submit(self) -> Callable[..., Any]:
         original, ledger = concurrent.futures.ThreadPoolExecutor.submit, self._ledger
