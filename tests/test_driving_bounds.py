@@ -385,6 +385,7 @@ def test_a_test_that_would_hang_is_failed_and_says_where(write: Callable[[str], 
         getattr(module, way)(sleeps_in_real_time)
     lines = str(caught.value).splitlines()
     assert lines[0] == "nothing has happened for 0.5 real seconds, and the test waits"
+    assert lines[1] == "  fix   drive the module that sleeps, too; time moves only while nobody is awake"
     if way != "on_asyncio":
         assert any(line.startswith("  waits ") and "driven_client.py" in line for line in lines)
     if way == "on_asyncio":

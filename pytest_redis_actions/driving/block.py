@@ -255,12 +255,14 @@ class Block:
         return self._opener.weight == RESTING or self._opener.loop is not None
 
     def _still(self) -> str:
-        lines = [
-            f"nothing has happened for {self._guard_seconds:g} real seconds, and the test waits",
-            "  fix   drive the module that sleeps, too; time moves only while nobody is awake",
-        ]
+        stacks = self._stacks()
+        files = {near(getattr(sys.modules.get(name), "__file__", None) or "?") for name in self.ledger.names}
+        fix = "drive the module that sleeps, too; time moves only while nobody is awake"
+        if any(where.rpartition(":")[0] in files for where in stacks):
+            fix = "make the client within the block: a lock from before it tells nobody who waits for it"
+        lines = [f"nothing has happened for {self._guard_seconds:g} real seconds, and the test waits", f"  fix   {fix}"]
         lines += [f"  waits {where}" for where in self._resting()][:5]
-        lines += [f"  awake {where}" for where in [*self.loops.waiting(), *self._stacks()]][:5]
+        lines += [f"  awake {where}" for where in [*self.loops.waiting(), *stacks]][:5]
         return "\n".join([*lines, *_reports(self._clock)])
 
     def _stacks(self) -> list[str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import with_backoff
 import with_httpx
 import with_pool
+import with_rate_limit
 import with_requests
 import with_tenacity
 import with_urllib3
@@ -89,6 +91,17 @@ def test_a_thread_pool(redis_actions: RedisActions, action: Action) -> None:
 
     assert polled_at(action) == GRID
     assert [polled_at(each) for each in shorter] == [GRID[:121], GRID[:241]]
+
+
+def test_a_rate_limit_that_threads_share(redis_actions: RedisActions, action: Action) -> None:
+    actions = [action, redis_actions.add_action("migrate_shards", script=[running(seconds=1800), completed()])]
+
+    with redis_actions.clock.drive("with_rate_limit"), ThreadPoolExecutor(2) as pool:
+        client = with_rate_limit.Client(redis_actions.url, redis_actions.auth)
+        assert list(pool.map(client.wait, [each.uid for each in actions])) == ["completed"] * 2
+
+    # One poll every 5 s, whoever's turn it is: the last one is that of the second to see the end.
+    assert sorted(polled_at(actions[0]) + polled_at(actions[1])) == [*GRID, 1805]
 
 
 def test_what_urllib3_sleeps_between_two_tries(redis_actions: RedisActions, action: Action) -> None:
