@@ -21,6 +21,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -28,10 +29,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pytest_httpserver import Error as HTTPServerPackageError
-from pytest_httpserver import HTTPServer
+from pytest_httpserver import HTTPServer, RequestHandler
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import DechunkedInput, WSGIRequestHandler
 from werkzeug.wrappers import Request as WerkzeugRequest
+from werkzeug.wrappers import Response as WerkzeugResponse
 
 from . import wire
 from .driving.ledger import OutsideThread
@@ -194,14 +196,28 @@ class StubServer(HTTPServer):
         return self.endpoint.handle(request)
 
     def _respond_by_handler(self, request: WerkzeugRequest) -> Reply | None:
-        with self._taking:
-            if self.ordered_handlers and self.ordered_handlers[0].matcher.match(request):
-                return self._dispatched(request)
-            if self.oneshot_handlers.match(request):
-                return self._dispatched(request)
-            if not self.handlers.match(request):
+        with ExitStack() as taking:
+            taking.enter_context(self._taking)
+            once = self._once_for(request)
+            if once is None and not self.handlers.match(request):
                 return None
-        return self._dispatched(request)
+            answer = once.request_handler if once else None
+            if once is None or answer is None:
+                taking.close()
+                return self._dispatched(request)
+
+            def taken(request: WerkzeugRequest) -> WerkzeugResponse:
+                taking.close()  # it has been taken out by now, so that nobody else meets it
+                return answer(request)
+
+            once.request_handler = taken
+            return self._dispatched(request)
+
+    def _once_for(self, request: WerkzeugRequest) -> RequestHandler | None:
+        """Return the handler that answers this request, and no other one after it."""
+        if self.ordered_handlers and self.ordered_handlers[0].matcher.match(request):
+            return self.ordered_handlers[0]
+        return self.oneshot_handlers.match(request)
 
     def _dispatched(self, request: WerkzeugRequest) -> Reply:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import re
 import sys
 import threading
 import time
@@ -115,6 +116,30 @@ def test_a_reply_may_cost_virtual_time_and_a_total_deadline_is_seen_after_it(red
         with_requests.wait(redis_actions.url, action.uid, redis_actions.auth, every=1, deadline=20)
 
     assert [poll.seconds for poll in action.polls] == [7, 15, 23]
+
+
+@pytest.mark.parametrize("way", ["expect_oneshot_request", "expect_ordered_request"])
+def test_replies_that_cost_virtual_time_overlap(redis_actions: RedisActions, way: str) -> None:
+    actions = [redis_actions.add_action("migrate_shards", script=[running()]) for _ in range(3)]
+
+    def respond(_: Request) -> Response:
+        redis_actions.clock.sleep(7)
+        return Response('{"status": "completed"}', content_type="application/json")
+
+    path = re.compile("/v1/actions/.*")
+    for _ in actions:
+        getattr(redis_actions.httpserver, way)(path).respond_with_handler(respond)
+    waiting = [
+        threading.Thread(target=with_requests.wait, args=(redis_actions.url, each.uid, redis_actions.auth))
+        for each in actions
+    ]
+    with redis_actions.clock.drive("with_requests"):
+        for thread in waiting:
+            thread.start()
+        for thread in waiting:
+            thread.join()
+
+    assert [poll.seconds for action in actions for poll in action.polls] == [7, 7, 7]
 
 
 def test_a_deadline_on_asyncio_fires_while_a_reply_takes_virtual_time(redis_actions: RedisActions) -> None:
