@@ -79,7 +79,7 @@ def test_a_client_may_sleep_while_it_holds_a_lock(write: Write, clock: VirtualCl
     module = write(limiter + CALL)
     record: list[float] = []
 
-    with clock.drive("driven_client", guard=2):
+    with clock.drive("driven_client"):
         shared = module.Limiter()
         together(*[lambda: shared.call(record)] * 5)
 
@@ -131,7 +131,7 @@ def test_who_asks_first_comes_first(write: Write, make: str, rounds: int) -> Non
     module = write(TURNS)
     for _ in range(rounds):
         record: list[tuple[int, float]] = []
-        with VirtualClock().drive("driven_client", guard=2):
+        with VirtualClock().drive("driven_client"):
             client = module.Client(make)
             together(*(partial(client.work, number, record) for number in range(6)))
 
@@ -168,7 +168,7 @@ def test_a_lock_is_waited_for_as_long_as_was_said(
 ) -> None:
     module = write(WAYS)
 
-    with clock.drive("driven_client", guard=2), ThreadPoolExecutor(2) as pool:
+    with clock.drive("driven_client"), ThreadPoolExecutor(2) as pool:
         lock = getattr(module.threading, make)()
         pool.submit(module.holds, lock, 10)
         assert pool.submit(module.tries, lock, *how).result() == found
@@ -223,7 +223,7 @@ def test_a_lock_outlives_the_block_and_is_driven_in_the_next(write: Write, clock
     with limiter.lock:
         assert not limiter.lock.acquire(timeout=0.01)
 
-    with clock.drive("driven_client", guard=2):
+    with clock.drive("driven_client"):
         together(*[lambda: limiter.call(record)] * 2)
 
     assert record == [2, 4]
@@ -236,7 +236,7 @@ def test_another_thread_may_release_a_lock(write: Write, clock: VirtualClock) ->
         "    def enters(self):\n        self.lock.acquire()\n        return time.monotonic()"
     )
 
-    with clock.drive("driven_client", guard=2), ThreadPoolExecutor(2) as pool:
+    with clock.drive("driven_client"), ThreadPoolExecutor(2) as pool:
         gate = module.Gate()
         gate.lock.acquire()
         entering, _ = pool.submit(gate.enters), pool.submit(gate.opens)
@@ -247,7 +247,7 @@ def test_a_lock_that_is_known_elsewhere_by_its_real_self(write: Write, clock: Vi
     module = write(WAYS + "_lock = threading.Lock()\nlock = lambda: _lock\n")
     real = module._lock
 
-    with clock.drive("driven_client", guard=2), ThreadPoolExecutor(1) as pool:
+    with clock.drive("driven_client"), ThreadPoolExecutor(1) as pool:
         real.acquire()
         trying = pool.submit(module.tries, module.lock())
         real_sleep(0.2)
@@ -266,7 +266,7 @@ def test_a_lock_is_not_lost_when_its_client_is_stopped(write: Write, make: str) 
     clock = VirtualClock()
     clock.max_virtual_seconds = 10
 
-    with pytest.raises(EndlessWait), clock.drive("driven_client", guard=2):  # noqa: PT012
+    with pytest.raises(EndlessWait), clock.drive("driven_client"):  # noqa: PT012
         lock = getattr(module.threading, make)()
         together(*[lambda: module.work(lock)] * 3)
 
@@ -282,7 +282,7 @@ def test_a_condition_over_a_driven_lock(write: Write, clock: VirtualClock) -> No
     )
 
     for kind, began in (("Lock", 0), ("RLock", 5)):
-        with clock.drive("driven_client", guard=2), ThreadPoolExecutor(2) as pool:
+        with clock.drive("driven_client"), ThreadPoolExecutor(2) as pool:
             condition = module.make(kind)
             waiting, _ = pool.submit(module.waits, condition), pool.submit(module.tells, condition)
             assert waiting.result() == (True, began + 5)
@@ -300,7 +300,7 @@ def test_a_wait_that_is_stopped_returns_with_its_lock(write: Write, kind: str) -
     clock = VirtualClock()
     clock.max_virtual_seconds = 10
 
-    with pytest.raises(EndlessWait), clock.drive("driven_client", guard=2):  # noqa: PT012
+    with pytest.raises(EndlessWait), clock.drive("driven_client"):  # noqa: PT012
         condition = module.make(kind)
         together(*[partial(module.waits, condition)] * 3, partial(module.holds, condition))
 
@@ -377,14 +377,14 @@ def is_cancelled():
 def test_a_time_out_follows_the_clock(write: Write, clock: VirtualClock, way: str, ends: float) -> None:
     module = write(DEADLINES)
 
-    with clock.drive("driven_client", guard=5):
+    with clock.drive("driven_client"):
         assert getattr(module, way)() == ends
 
 
 def test_who_is_not_driven_waits_in_real_time(write: Write, clock: VirtualClock) -> None:
     write(DEADLINES)
 
-    with clock.drive("driven_client", guard=5):
+    with clock.drive("driven_client"):
         with pytest.raises(queue.Empty):
             queue.Queue[int]().get(timeout=0.01)
         assert not threading.Semaphore(0).acquire(timeout=0.01)
