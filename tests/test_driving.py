@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -297,6 +298,21 @@ def test_a_module_may_still_read_everything_else_of_time(write: Write, clock: Vi
         module.time.something = "theirs"
 
     assert vars(time).pop("something") == "theirs"
+
+
+def test_what_a_test_patches_in_a_driven_module_is_seen_there(write: Write, clock: VirtualClock) -> None:
+    module = write("import time\ndef nap():\n    time.sleep(1)\n    return time.strftime('%Y')")
+    before = time.sleep, time.strftime
+
+    with clock.drive("driven_client"):
+        with mock.patch("driven_client.time.sleep") as sleep, mock.patch("driven_client.time.strftime") as strftime:
+            assert module.nap() is strftime.return_value
+        sleep.assert_called_once_with(1)
+        assert clock.seconds == 0
+        assert module.nap() == time.strftime("%Y")
+        assert clock.seconds == 1
+
+    assert (time.sleep, time.strftime) == before
 
 
 # What others see

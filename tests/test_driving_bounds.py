@@ -378,6 +378,33 @@ def test_a_client_that_spins_is_stopped(redis_actions: RedisActions, write: Call
     assert len(action.polls) == sent
 
 
+def test_those_who_cannot_be_stopped_are_given_one_moment_and_not_one_each(write: Callable[[str], Any]) -> None:
+    module = write(
+        "import threading, time\nover = threading.Event()\ndef swallows():\n    while not over.is_set():\n"
+        "        try:\n            time.sleep(1)\n        except BaseException:\n            pass\n"
+    )
+    clock = VirtualClock()
+    clock.max_virtual_seconds = 10
+    threads = [threading.Thread(target=module.swallows, name="swallows") for _ in range(8)]
+    stopped = []
+
+    def wait() -> None:
+        for thread in threads:
+            thread.start()
+        try:
+            threads[0].join()
+        finally:
+            stopped.append(time.monotonic())
+
+    with pytest.raises(EndlessWait), clock.drive("driven_client"):
+        wait()
+    took = time.monotonic() - stopped[0]
+    module.over.set()
+
+    assert not still_there("swallows")
+    assert took < 5
+
+
 # Standing still
 
 STANDING = """

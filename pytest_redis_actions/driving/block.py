@@ -136,13 +136,15 @@ class Block:
         """Give threads that were stopped a moment to end, so that they send nothing into the next test."""
         if self.ledger.error is None:
             return
+        moment = 1.0
         for party in self.ledger.parties:
             if party is self._opener or party.thread is None:
                 continue
             if self.ledger.party_of(party.thread) is party:
-                _join(party.thread, 1.0)
+                _join(party.thread, moment)
             else:
-                self.ledger.await_job(party, self._opener, 1.0)  # the thread of a pool outlives it
+                self.ledger.await_job(party, self._opener, moment)  # the thread of a pool outlives it
+            moment = moment if party.left else 0.0  # the others have had the same moment
 
     def _open(self) -> None:
         limit = self._clock.nanoseconds + round(self._clock.max_virtual_seconds * _NANOSECONDS)

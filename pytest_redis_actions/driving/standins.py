@@ -53,7 +53,16 @@ class _Module(ModuleType):
         return getattr(self.__dict__["__wrapped__"], name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        setattr(self.__dict__["__wrapped__"], name, value)
+        if name in self.__dict__:
+            self.__dict__[name] = value
+        else:
+            setattr(self.__dict__["__wrapped__"], name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if name in self.__dict__:
+            del self.__dict__[name]
+        else:
+            delattr(self.__dict__["__wrapped__"], name)
 
     def __dir__(self) -> list[str]:
         return dir(self.__dict__["__wrapped__"])
