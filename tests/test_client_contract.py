@@ -6,6 +6,7 @@ import itertools
 import random
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +18,7 @@ from mutants import MUTANTS, Mutant
 
 from pytest_redis_actions import RedisActions, completed, failed, gone, queued, running, starting
 from pytest_redis_actions.client_contract import SCENARIOS, ActionsClientContract, Scenario, Target
+from pytest_redis_actions.client_contract import running as running_clients
 from pytest_redis_actions.client_contract.capabilities import capabilities_of
 from pytest_redis_actions.client_contract.contract import judge
 from pytest_redis_actions.client_contract.running import Client
@@ -114,6 +116,26 @@ def test_only_what_hangs_on_real_time_outs_is_played_again_before_it_counts_as_f
 
     assert list(found) == ["S17"]
     assert asked.count("S41") == 3
+
+
+def test_a_client_that_is_slow_and_endless_is_stopped_after_some_time(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running_clients, "_PATIENCE", 1)
+
+    class Endless(ActionsClientContract):
+        def wait(self, target: Target) -> Any:
+            while True:
+                requests.get(f"{target.url}/v1/actions/{target.action_uid}", auth=target.auth, timeout=10)
+                time.sleep(0.1)
+
+    client = Client(Endless, ("sound",), (), False, "8.2", __name__, real_seconds=2)
+    can = capabilities_of(Endless)
+    (scenario,) = (each for each in SCENARIOS if each.id == "S44")
+
+    ((_, wrong, _),) = judge(client, scenario, can, lambda: authority)
+
+    assert wrong == "never gave up: took 2 real seconds without coming to an end"
 
 
 class Chaos(NamedTuple):

@@ -171,7 +171,7 @@ def test_a_client_that_misbehaves_gets_a_clear_verdict(
 import sleeper
 class TestIt(ActionsClientContract):
     drive = ["sleeper"]
-    real_seconds = 1.0
+    real_seconds = {1.0 if "Event" in body else 20.0}
     def wait(self, target):
         {body}
 """
@@ -219,10 +219,10 @@ def test_a_client_that_is_slow_in_reality_is_stopped_only_when_it_stands_still(s
         import sleeper
         class TestIt(ActionsClientContract):
             drive = ["sleeper"]
-            real_seconds = 1.0
+            real_seconds = 2.0
             def wait(self, target):
                 while status(target) != "completed":
-                    time.sleep(0.06)  # in real time
+                    time.sleep(0.12)  # in real time
                     sleeper.nap(5)
                 return "completed"
         """,
@@ -231,30 +231,6 @@ def test_a_client_that_is_slow_in_reality_is_stopped_only_when_it_stands_still(s
     )
 
     result.assert_outcomes(passed=1)
-
-
-def test_a_client_that_is_slow_and_endless_is_stopped_after_some_time(
-    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pytest_redis_actions.client_contract.running._PATIENCE", 2)
-    result = run(
-        suite,
-        """
-        import sleeper
-        class TestIt(ActionsClientContract):
-            drive = ["sleeper"]
-            real_seconds = 1.0
-            def wait(self, target):
-                while True:
-                    status(target)
-                    time.sleep(0.1)
-        """,
-        "-k",
-        "S03",
-    )
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*took 2 real seconds without coming to an end*"])
 
 
 def test_without_drive_it_is_played_on_a_wall_clock_and_says_so(suite: pytest.Pytester) -> None:
