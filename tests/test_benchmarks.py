@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
 
 
+@pytest.mark.long
 def test_the_benchmark_of_the_server_runs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     import bench_server
 
@@ -33,6 +34,7 @@ def test_the_benchmark_of_the_lifecycle_runs(capsys: pytest.CaptureFixture[str])
     assert re.fullmatch(r"one step: \d+\.\d microseconds", step)
 
 
+@pytest.mark.long
 def test_the_benchmark_of_driven_time_runs(capsys: pytest.CaptureFixture[str]) -> None:
     import bench_driving
 

@@ -607,8 +607,7 @@ class TestCoverage:
         result.assert_outcomes(passed=2)
         result.stdout.fnmatch_lines(["*redis_actions: coverage of the lifecycle*", *self.LINES])
 
-    @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
-    @pytest.mark.parametrize(("least", "status"), [(33, 0), (34, 1)])
+    @pytest.mark.parametrize(("workers", "least", "status"), [([], 33, 0), ([], 34, 1), (["-n", "2"], 34, 1)])
     def test_less_than_what_is_wanted_fails(
         self, suite: pytest.Pytester, workers: list[str], least: int, status: int
     ) -> None:
