@@ -175,7 +175,7 @@ class VirtualClock:
             EndlessWait: a bound of the clock is exceeded; a BaseException, raised in the client.
         """
         from .driving.block import Block
-        from .driving.ledger import line_of
+        from .driving.places import line_of
 
         frame = sys._getframe(1)
         return Block(

@@ -18,14 +18,11 @@ import socketserver
 import ssl
 import struct
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pytest_httpserver import Error as HTTPServerPackageError
@@ -36,25 +33,24 @@ from werkzeug.wrappers import Request as WerkzeugRequest
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from . import wire
+from .authority import Authority
 from .driving.ledger import OutsideThread
 from .endpoint import Endpoint, Reply, Request
-from .errors import MissingExtra, PortInUse, UsageError, shown
+from .errors import PortInUse, UsageError, shown
 from .faults import Fault
 
 if TYPE_CHECKING:
-    import trustme
+    pass
 
-__all__ = ["Authority", "StubServer", "check_host", "check_port"]
+__all__ = ["StubServer", "check_host", "check_port"]
 
 __tracebackhide__ = True
 
 LARGEST_BODY = 64 << 20  # bytes; more is refused unread
 READ_SECONDS = 10.0  # real time that a started request may take to arrive
-_LONG_AGO = "Mon, 01 Jan 2001 00:00:00 GMT"
 _LISTEN, _HALT = b"l", b"."
 _FOR_EVER = 1e6  # real seconds
 _DROPS = 6  # pieces of a body that drips
-_HOSTNAMES = ("localhost", "127.0.0.1", "::1")
 
 
 def check_host(host: object) -> str:
@@ -82,36 +78,6 @@ def check_port(port: object) -> int:
     if type(port) is int and 0 <= port <= 65535:
         return port
     raise UsageError(f"port={shown(port, 30)} is no port", fix="give a whole number, 1 to 65535", value=port)
-
-
-class Authority:
-    """A certificate authority that lasts as long as the session: who trusts `ca_file` trusts the stub's certificate."""
-
-    def __init__(self) -> None:
-        try:
-            import trustme
-        except ImportError:
-            raise MissingExtra("tls=True", extra="tls", missing="trustme") from None
-        self._authority: trustme.CA = trustme.CA()
-        self._folder = tempfile.TemporaryDirectory(prefix="redis-actions-")
-        self.ca_file = Path(self._folder.name) / "ca.pem"
-        self._authority.cert_pem.write_to_path(str(self.ca_file))
-
-    def context(self, kind: str = "good") -> ssl.SSLContext:
-        """Return what a server needs to prove that it is localhost, 127.0.0.1 and ::1.
-
-        Args:
-            kind: "good", "untrusted", a certificate of somebody else, or "expired", one that was good once.
-        """
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority = type(self._authority)() if kind == "untrusted" else self._authority
-        ends: dict[str, Any] = {"not_after": parsedate_to_datetime(_LONG_AGO)} if kind == "expired" else {}
-        authority.issue_cert(*_HOSTNAMES, **ends).configure_cert(context)
-        return context
-
-    def close(self) -> None:
-        """Remove the file."""
-        self._folder.cleanup()
 
 
 class StubServer(HTTPServer):

@@ -10,12 +10,13 @@ from typing import cast
 import pytest
 
 from .access import Access
+from .authority import Authority
 from .clock import VirtualClock
 from .coverage import Coverage
 from .errors import OptionError, RedisActionsError, UsageError, nearest, shown
 from .options import Options
 from .releases import RELEASES, check_release
-from .server import Authority, StubServer
+from .server import StubServer
 from .stub import RedisActions
 
 __all__ = [

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import anyio._backends._asyncio
 import httpcore
 import httpx
 import hypothesis
+import pytest
 import requests
 import trustme
 
@@ -26,3 +32,24 @@ for name in list(os.environ):
 # The machines are shared and noisy: how long one example takes says nothing.
 hypothesis.settings.register_profile("suite", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("suite")
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """Return a function that writes a module, or a package, and imports it."""
+    monkeypatch.syspath_prepend(tmp_path)
+    written: list[str] = []
+
+    def write(source: str, name: str = "driven_client") -> Any:
+        path = tmp_path.joinpath(*name.split("."))
+        if name.endswith("__init__"):
+            name = name.rpartition(".")[0]
+        path.parent.mkdir(exist_ok=True)
+        path.with_suffix(".py").write_text(source, encoding="utf-8")
+        written.append(name)
+        importlib.invalidate_caches()
+        return importlib.import_module(name)
+
+    yield write
+    for name in written:
+        sys.modules.pop(name, None)

@@ -6,13 +6,11 @@ import asyncio
 import builtins
 import concurrent.futures
 import datetime
-import importlib
 import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 from unittest import mock
@@ -25,27 +23,6 @@ from pytest_redis_actions.errors import UsageError
 
 START = float(DEFAULT_EPOCH)
 Write = Callable[..., Any]
-
-
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
-    """Return a function that writes a module, or a package, and imports it."""
-    monkeypatch.syspath_prepend(tmp_path)
-    written: list[str] = []
-
-    def write(source: str, name: str = "driven_client") -> ModuleType:
-        path = tmp_path.joinpath(*name.split("."))
-        if name.endswith("__init__"):
-            name = name.rpartition(".")[0]
-        path.parent.mkdir(exist_ok=True)
-        path.with_suffix(".py").write_text(source, encoding="utf-8")
-        written.append(name)
-        importlib.invalidate_caches()
-        return importlib.import_module(name)
-
-    yield write
-    for name in written:
-        sys.modules.pop(name, None)
 
 
 @pytest.fixture

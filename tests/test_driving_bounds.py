@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -28,19 +26,6 @@ import with_httpx
 import with_requests
 
 real_sleep = time.sleep
-
-
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def write(source: str) -> ModuleType:
-        (tmp_path / "driven_client.py").write_text(source, encoding="utf-8")
-        importlib.invalidate_caches()
-        return importlib.import_module("driven_client")
-
-    yield write
-    sys.modules.pop("driven_client", None)
 
 
 def handled(stub: RedisActions, action: Action, handler: Callable[[], object], status: str = "completed") -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import queue
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,19 +24,6 @@ Write = Callable[[str], Any]
 @pytest.fixture
 def clock() -> VirtualClock:
     return VirtualClock()
-
-
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def write(source: str) -> Any:
-        (tmp_path / "driven_client.py").write_text(source, encoding="utf-8")
-        importlib.invalidate_caches()
-        return importlib.import_module("driven_client")
-
-    yield write
-    sys.modules.pop("driven_client", None)
 
 
 def together(*calls: Callable[[], object]) -> None:

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "pytest_redis_actions"
 # From the ground up; a module imports from lower floors only, never from its own.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "bundled"),
-    ("releases",),
+    ("releases", "authority"),
     ("lifecycle", "access", "clock"),
     ("script", "strategies"),
     ("model", "routes"),
@@ -41,6 +41,7 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__i
 CONTRACT = sorted((PACKAGE / "contract").glob("*.py"))
 DRIVING = (
     "__init__",
+    "places",
     "replacing",
     "ledger",
     "targets",
@@ -122,7 +123,7 @@ def test_every_module_of_driving_has_its_floor() -> None:
 def test_the_arrows_of_the_client_contract_point_down(module: str) -> None:
     found = imports_of(PACKAGE / "client_contract" / f"{module}.py")
     order = ["", *CATALOGUE, *JUDGES]
-    under_a_name = {"scenarios": {"stub", "handle"}, "contract": {"server", "session"}}.get(module, set())
+    under_a_name = {"scenarios": {"stub", "handle"}, "contract": {"authority", "session"}}.get(module, set())
 
     for name in found:
         if name.startswith("..") and not name.startswith("..driving"):

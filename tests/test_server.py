@@ -15,9 +15,10 @@ from werkzeug import Request, Response
 
 from pytest_redis_actions import RedisActions, active, gone
 from pytest_redis_actions import server as server_module
+from pytest_redis_actions.authority import Authority
 from pytest_redis_actions.errors import MissingExtra, PortInUse, UsageError
 from pytest_redis_actions.options import Options
-from pytest_redis_actions.server import Authority, StubServer, check_host
+from pytest_redis_actions.server import StubServer, check_host
 
 
 def threads_of_stubs() -> set[threading.Thread]:

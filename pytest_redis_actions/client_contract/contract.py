@@ -18,7 +18,7 @@ from .scenarios import SCENARIOS, Play, Scenario, find_scenario
 from .verdicts import completes, ends_in, stopped, usual
 
 if TYPE_CHECKING:
-    from ..server import Authority
+    from ..authority import Authority
     from ..session import SessionServer
     from .target import Target
 
@@ -55,8 +55,8 @@ class ActionsClientContract:
         retries_server_errors, honours_retry_after, concurrent: what everybody should do; False skips its scenarios.
         refreshes_credentials, tolerates_early_404, delete_succeeds_when_gone, sends_headers, reads_v2, starts: what
             only some do; True plays its scenarios.
-        real_seconds: without a poll or a sleep before a client is stopped; a play may take ten times as long, and one
-            on the wall clock as long.
+        real_seconds: after so long without a poll or a sleep a driven client is stopped, or when a play takes ten times
+            as long; another client when a play takes so long.
         reports_failure: whether `wait` must "raise" or "return" when the operation did not complete, or "either".
     """
 

@@ -15,8 +15,9 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from ..errors import EndlessWait, StandStill, UsageError
-from .ledger import RESTING, Ledger, MovableClock, OutsideThread, Party, near, place
+from .ledger import RESTING, Ledger, MovableClock, OutsideThread, Party
 from .locks import drive_locks, locks_of
+from .places import near, place
 from .replacing import Undo, replace
 from .standins import stand_ins
 from .targets import targets

@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import os
-import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any, Protocol
 
-__all__ = ["Entry", "Ledger", "OutsideThread", "Party", "Waiter", "abandon", "line_of", "near", "place"]
+__all__ = ["Entry", "Ledger", "OutsideThread", "Party", "Waiter", "abandon"]
 
 __tracebackhide__ = True
 
@@ -28,7 +25,6 @@ AWAKE = 1
 RUNNING = 1 << 30  # an event loop that runs callbacks: more than any number of replies that are on their way
 SPINS = 100_000  # wake-ups at one instant
 READS = 1_000_000  # looks at the clock at one instant
-_WAITING = {"threading", "concurrent", "queue", __name__.partition(".")[0]}
 
 
 class MovableClock(Protocol):
@@ -458,24 +454,3 @@ def _stay_for_ever() -> None:
     lock = threading.Lock()
     lock.acquire()
     lock.acquire()
-
-
-def place() -> str:
-    """Return the line of the code that waits: "my_client.py:41 in wait"; what it calls to wait is passed over."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_back is not None:
-        if frame.f_globals.get("__name__", "").partition(".")[0] not in _WAITING:
-            break
-        frame = frame.f_back
-    return line_of(frame)
-
-
-def line_of(frame: FrameType | None) -> str:
-    """Return a frame as "path/my_client.py:41 in wait"."""
-    return f"{near(frame.f_code.co_filename)}:{frame.f_lineno} in {frame.f_code.co_name}" if frame else "?"
-
-
-def near(path: str) -> str:
-    """Return a path as it is written from the working directory, if it lies below that."""
-    below = os.path.relpath(path) if os.path.isabs(path) else path
-    return path if below.startswith(os.pardir) else below

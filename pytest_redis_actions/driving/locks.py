@@ -12,7 +12,8 @@ from collections import deque
 from types import ModuleType
 from typing import Any
 
-from .ledger import Ledger, Waiter, place
+from .ledger import Ledger, Waiter
+from .places import place
 from .replacing import Undo
 
 __all__ = ["drive_locks", "lock_stand_ins", "locks_of"]

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-from .ledger import Ledger, place
+from .ledger import Ledger
 from .locks import lock_stand_ins
+from .places import place
 from .tasks import Loops, asynchronous
 
 __all__ = ["stand_ins"]

@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 from ..errors import UsageError, shown
-from .ledger import AWAKE, RESTING, RUNNING, Entry, Ledger, Party, line_of
+from .ledger import AWAKE, RESTING, RUNNING, Entry, Ledger, Party
+from .places import line_of
 from .replacing import Undo
 
 __all__ = ["Loops", "asynchronous"]

@@ -17,7 +17,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
-from .ledger import Ledger, OutsideThread, Party, Pool, Waiter, place
+from .ledger import Ledger, OutsideThread, Party, Pool, Waiter
+from .places import place
 from .replacing import Undo
 
 __all__ = ["hook_threads"]
