@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
+import raw_pollers
 import requests
 from mutants import MUTANTS, Mutant
 
@@ -126,9 +127,16 @@ def test_a_client_that_is_slow_and_endless_is_stopped_after_some_time(
 
     class Endless(ActionsClientContract):
         def wait(self, target: Target) -> Any:
+            swallows = 1  # as a finalizer does, which may be what runs when it is stopped
+            port = int(target.url.rpartition(":")[2])
             while True:
-                requests.get(f"{target.url}/v1/actions/{target.action_uid}", auth=target.auth, timeout=10)
-                time.sleep(0.1)
+                try:
+                    raw_pollers.poll(port, str(target.action_uid), target.auth, 0, 0, 1)
+                    time.sleep(0.1)
+                except BaseException:
+                    swallows -= 1
+                    if swallows < 0:
+                        raise
 
     client = Client(Endless, ("sound",), (), False, "8.2", __name__, real_seconds=2)
     can = capabilities_of(Endless)

@@ -270,10 +270,11 @@ def _run(client: Client, clock: Any, calls: list[_Call]) -> str:
         for thread in threads if stopped else ():
             _join(thread, _GRACE / 2)  # it has met the error where it slept, and is on its way out
         alive = [thread for thread in threads if thread.is_alive()]
-        if alive and block is not None:
-            block.give_up(alive, stopped)
-        for thread in alive:
-            _join(thread, _GRACE)
+        for _ in range(2):  # what runs when it is stopped may be a finalizer, which swallows everything
+            if block is not None and any(thread.is_alive() for thread in alive):
+                block.give_up([thread for thread in alive if thread.is_alive()], stopped)
+            for thread in alive:
+                _join(thread, _GRACE / 2)
         for call in calls:
             if call.thread is not None and call.thread.is_alive():
                 call.is_abandoned = True
