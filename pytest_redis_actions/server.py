@@ -147,19 +147,21 @@ class StubServer(HTTPServer):
         if self._listener is not None:
             self._listener.close_connections()
 
-    def respond(self, request: Request, environ: Callable[[], dict[str, Any]]) -> Reply:
-        """Answer one request: by a handler of the test's own if one matches, otherwise by the endpoint."""
+    def respond(self, request: Request, environ: Callable[[], dict[str, Any]], endpoint: Endpoint | None) -> Reply:
+        """Answer one request: by a handler of the test's own if one matches, otherwise by the endpoint.
+
+        Args:
+            endpoint: the one that was there when the request arrived, whatever becomes of the test meanwhile.
+        """
         if self._is_parked and self._listener is not None:
             self._listener.pause(_FOR_EVER)
         if self.ordered_handlers or self.oneshot_handlers or self.handlers:
             reply = self._respond_by_handler(WerkzeugRequest(environ()))
             if reply is not None:
-                if self.endpoint is not None:
-                    self.endpoint.note(request, reply)
+                if endpoint is not None:
+                    endpoint.note(request, reply)
                 return reply
-        if self.endpoint is None:
-            return _between_tests()
-        return self.endpoint.handle(request)
+        return _between_tests() if endpoint is None else endpoint.handle(request)
 
     def _respond_by_handler(self, request: WerkzeugRequest) -> Reply | None:
         with ExitStack() as taking:
@@ -286,7 +288,7 @@ class _Listener(socketserver.TCPServer):
             number = self._accepted
             self._connections[number] = request
         thread = OutsideThread(target=self._serve, args=(request, client_address, number), daemon=True)
-        thread.gone = lambda: _has_hung_up(request)
+        thread.gone = lambda: self._has_hung_up(number)
         self._threads.add(thread)
         thread.start()
 
@@ -306,19 +308,19 @@ class _Listener(socketserver.TCPServer):
                 connection.close()
             self._threads.discard(threading.current_thread())
 
+    def _has_hung_up(self, number: int) -> bool:
+        """Whether a client that waits for a reply has gone: it sends nothing, so what can be read is the end."""
+        # By its number: with TLS the socket that was accepted is another one than the socket that is spoken through.
+        connection = self._connections.get(number)
+        try:
+            return connection is None or bool(select.select([connection], [], [], 0)[0])
+        except (OSError, ValueError):
+            return True
+
     def _shaken(self, connection: socket.socket, context: ssl.SSLContext) -> socket.socket:
         # In the connection's own thread: a client that never shakes hands must not keep others waiting.
         connection.settimeout(READ_SECONDS)
         return context.wrap_socket(connection, server_side=True)
-
-
-def _has_hung_up(connection: socket.socket) -> bool:
-    """Whether a client that waits for a reply has gone: such a client sends nothing, so what can be read is the end."""
-    try:
-        readable, _, _ = select.select([connection], [], [], 0)
-    except (OSError, ValueError):
-        return True
-    return bool(readable)
 
 
 def _hang_up(connection: socket.socket) -> None:
@@ -384,17 +386,16 @@ class _Handler(BaseHTTPRequestHandler):
         request = Request(self.command, self.path, headers, body, self.number)
         endpoint = self.server.stub.endpoint
         try:
-            reply = self._respond(request)
+            reply = self.server.stub.respond(request, lambda: self._environ(body), endpoint)
             if reply.fault is None:
                 self._send(reply)
             else:
-                self._send_with(reply.fault, reply)
+                self._send_with(reply.fault, reply, endpoint)
         finally:
             if endpoint is not None:
                 endpoint.sent(self.number)
 
-    def _send_with(self, fault: Fault, reply: Reply) -> None:
-        endpoint = self.server.stub.endpoint
+    def _send_with(self, fault: Fault, reply: Reply, endpoint: Endpoint | None) -> None:
         if fault.takes and endpoint is not None:
             endpoint.clock.sleep(fault.takes)
         if fault.delivery == "slow":
@@ -424,9 +425,6 @@ class _Handler(BaseHTTPRequestHandler):
         linger = struct.pack("ii", 1, 0)
         socket.socket.setsockopt(self.connection, socket.SOL_SOCKET, socket.SO_LINGER, linger)
         os.close(socket.socket.detach(self.connection))
-
-    def _respond(self, request: Request) -> Reply:
-        return self.server.stub.respond(request, lambda: self._environ(request.body))
 
     def _read_body(self) -> bytes:
         lengths = self.headers.get_all("Content-Length", [])

@@ -13,7 +13,7 @@ import requests
 from http_bytes import Wire
 from werkzeug import Request, Response
 
-from pytest_redis_actions import RedisActions, active, gone
+from pytest_redis_actions import RedisActions, active, faults, gone
 from pytest_redis_actions import server as server_module
 from pytest_redis_actions.authority import Authority
 from pytest_redis_actions.errors import MissingExtra, PortInUse, UsageError
@@ -321,6 +321,43 @@ class TestHandlersOfTheTest:
 
         assert reply.text == "ab"
         assert "X-Worse" not in reply.headers
+
+
+class TestTestsThatEndInBetween:
+    """A request belongs to the test during which it arrived, whatever becomes of that test before its reply."""
+
+    def test_the_reply_of_a_handler_is_noted_where_the_request_belongs(
+        self, redis_actions: RedisActions, make_redis_actions: Any
+    ) -> None:
+        later = make_redis_actions()
+
+        def respond(_: Request) -> Response:
+            redis_actions.httpserver.endpoint = later._endpoint  # type: ignore[attr-defined]  # a StubServer
+            return Response("ok")
+
+        redis_actions.httpserver.expect_request("/slow").respond_with_handler(respond)
+
+        requests.get(f"{redis_actions.url}/slow")
+
+        assert (len(redis_actions.journal), len(later.journal)) == (1, 0)
+
+    def test_a_reply_of_the_api_takes_its_time(
+        self, redis_actions: RedisActions, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        redis_actions.fault(faults.takes(300))
+        endpoint, server = redis_actions._endpoint, redis_actions.httpserver
+        handle = endpoint.handle
+
+        def ends_in_between(request: Any) -> Any:
+            server.endpoint = None  # type: ignore[attr-defined]  # a StubServer
+            return handle(request)
+
+        monkeypatch.setattr(endpoint, "handle", ends_in_between)
+
+        reply = requests.get(f"{redis_actions.url}/v1/actions", auth=redis_actions.auth)
+
+        assert reply.status_code == 200
+        assert redis_actions.clock.seconds == 300
 
 
 class TestOpeningAndClosing:
