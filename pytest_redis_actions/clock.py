@@ -64,11 +64,11 @@ class Watched:
     """What a stub lets its clock know.
 
     Attributes:
-        polls: how many requests it has had.
+        requests: how many it has had.
         report: what clients saw so far.
     """
 
-    polls: Callable[[], int]
+    requests: Callable[[], int]
     report: Callable[[], str]
 
 
@@ -191,14 +191,14 @@ class VirtualClock:
         """Let a stub that has this clock take part in its bounds."""
         self.watched += (watched,)
 
-    def polled(self) -> None:
+    def requested(self) -> None:
         """Take note that a stub of this clock has got a request."""
         if self.block is not None:
-            self.block.polled()
+            self.block.requested()
 
     def _check_bounds(self) -> None:
-        polls = sum(each.polls() for each in self.watched)
-        if polls > self.max_polls or self.seconds > self.max_virtual_seconds:
+        requests = sum(each.requests() for each in self.watched)
+        if requests > self.max_polls or self.seconds > self.max_virtual_seconds:
             from .driving.block import endless
 
             raise endless(self)
@@ -247,7 +247,7 @@ class WallClock:
     def watch(self, watched: Watched) -> None:
         """Do nothing: real time ends by itself."""
 
-    def polled(self) -> None:
+    def requested(self) -> None:
         """Do nothing."""
 
     def call_at(self, seconds: float, act: Callable[[], object]) -> None:

@@ -45,6 +45,9 @@ __tracebackhide__ = True
 
 _V1_KINDS = (TASK, STATE_MACHINE)
 _ALL_KINDS = (TASK, STATE_MACHINE, OTHER)
+_PLACES: Mapping[str, tuple[str, ...]] = dict.fromkeys(("cluster_list", "nodes_list", "node_list"), (TASK,))
+_LISTS = {"v1_list": _V1_KINDS, "v1_database": (STATE_MACHINE,), "v2_list": _ALL_KINDS, **_PLACES}
+"""What each list shows: the kinds."""
 
 
 class Endpoint:
@@ -115,7 +118,7 @@ class Endpoint:
             return self._records.cancel(uid, self.clock.seconds)
 
     def state(self, uid: str) -> State | None:
-        """Return the state of an operation, without counting a poll; None for none, or one that has vanished."""
+        """Return the state of an operation, without moving its script; None for none, or one that has vanished."""
         with self._lock:
             return self._records.peek(uid, self.clock.seconds)
 
@@ -138,23 +141,45 @@ class Endpoint:
         with self._lock:
             now = self.clock.seconds
             match = find(path)
-            fault = self.injection.fault_for(request.method, split(path), match, self._uids(match), now)
+            uids = self._polled(match, now) if self.injection else ()
+            fault = self.injection.fault_for(request.method, split(path), match, uids, now)
             answer = self._answer_with(fault, request, path, query, match, now)
             body = answer.raw if answer.raw is not None else _encoded(answer.document)
             secret = answer.code == 200 and match is not None and match.route.template.startswith("/v1/users/")
             self._note(request, match, now, answer, b"" if secret else body, fault=fault.name if fault else "")
             reply = Reply(answer.code, self._headers(answer, now), body, fault)
-        self.clock.polled()
+        self.clock.requested()
         return reply
 
-    def _uids(self, match: Match | None) -> tuple[str, ...]:
-        """Return the operations that a request is about: the one in its path, or all that a list may show."""
-        if not self.injection or match is None:
+    def _aimed(self, match: Match | None) -> tuple[str, ...]:
+        """Return the operation that the path names, by its uid or by its place."""
+        if match is None:
             return ()
         if "action" in match.values:
             uid = self._records.at_place(Place(match.values["action"], match.values.get("node_uid")))
             return (uid,) if uid else ()
-        return (match.values["uid"],) if "uid" in match.values else tuple(self._records)
+        return (match.values["uid"],) if "uid" in match.values else ()
+
+    def _polled(self, match: Match | None, now: float) -> tuple[str, ...]:
+        """Return the operations that a GET of this path polls: the one that it names, or all that the list shows."""
+        return self._aimed(match) or self._listed(match, now)
+
+    def _listed(self, match: Match | None, now: float) -> tuple[str, ...]:
+        """Return the operations that a list shows, or would show if the request were answered."""
+        read = match.route.methods.get("GET") if match and match.route.is_in(self.release) else None
+        if match is None or not isinstance(read, Read) or read.answer not in _LISTS:
+            return ()
+        uids = self._rows(read.answer, match.values)
+        return tuple(uid for uid in uids if self._records.preview(uid, now) is not None)
+
+    def _rows(self, answer: str, values: Mapping[str, str]) -> list[str]:
+        """Return the operations that a list is about, those that have vanished included."""
+        uids: Iterable[str] = self._records
+        if answer == "v1_database":
+            uids = self._records.of_database(values["bdb_uid"])
+        elif answer in _PLACES:
+            uids = self._records.places(values.get("node_uid"), all_nodes=answer == "nodes_list")
+        return [uid for uid in uids if self._records.operation(uid).kind in _LISTS[answer]]
 
     def _answer_with(
         self, fault: Fault | None, request: Request, path: str, query: str, match: Match | None, now: float
@@ -164,9 +189,8 @@ class Endpoint:
         if fault.renews:
             self.access.renew()
         if fault.code is not None:
-            uid = match.values.get("uid") if match else None
-            return Answer(fault.code, raw=fault.content, aimed=(uid,) if uid else (), headers=self._dated(fault, now))
-        answer = self._answer(request, path, query, match, now, count=fault.is_a_poll)
+            return Answer(fault.code, raw=fault.content, headers=self._dated(fault, now))
+        answer = self._answer(request, path, query, match, now, moves=fault.moves)
         return answer if answer.code != 200 else _changed(answer, fault)
 
     def _dated(self, fault: Fault, now: float) -> tuple[tuple[str, str], ...]:
@@ -176,12 +200,12 @@ class Endpoint:
         )
 
     def note(self, request: Request, reply: Reply) -> None:
-        """Write down what a handler of the test's own has answered in place of the API. It counts as no poll."""
+        """Write down what a handler of the test's own has answered in place of the API. It moves no script."""
         match = find(split_target(request.target)[0])
         with self._lock:
             answer = Answer(reply.code, headers=reply.headers)
             self._note(request, match, self.clock.seconds, answer, b"", by_handler=True)
-        self.clock.polled()
+        self.clock.requested()
 
     def sent(self, connection: int) -> None:
         """Take note that a connection has got its reply."""
@@ -199,8 +223,8 @@ class Endpoint:
         by_handler: bool = False,
         fault: str = "",
     ) -> None:
-        uid = match.values.get("uid") if match else None
-        aimed = answer.aimed or ((uid,) if uid else ())
+        aimed = answer.aimed or self._aimed(match)
+        unshown = () if answer.shown or aimed or request.method != "GET" else self._listed(match, now)
         overlaps = None
         for connection, (number, uids) in self._under_way.items():
             if connection != request.connection and {*uids} & {*aimed}:
@@ -215,6 +239,7 @@ class Endpoint:
                 code=answer.code,
                 aimed=aimed,
                 shown=answer.shown,
+                unshown=unshown,
                 headers=safe_headers(request.headers),
                 body=body,
                 connection=request.connection,
@@ -247,7 +272,7 @@ class Endpoint:
         )
 
     def _answer(
-        self, request: Request, path: str, query: str, match: Match | None, now: float, *, count: bool = True
+        self, request: Request, path: str, query: str, match: Match | None, now: float, *, moves: bool = True
     ) -> Answer:
         try:
             planned = self._starting.planned_for(request.method, path)
@@ -262,7 +287,7 @@ class Endpoint:
                 return self._no_method(request, path, route)
             self._check_role(request, handling, now)
             call = Call(
-                request, values, parsed_query(query), now, count=count and request.method != "HEAD"
+                request, values, parsed_query(query), now, moves=moves and request.method != "HEAD"
             )  # E-ASSUMED-18
             if isinstance(handling, Start):
                 return self._starting.start(call, handling, planned, self._unix(now))
@@ -306,17 +331,16 @@ class Endpoint:
     # Reading
 
     def _see(self, call: Call, uid: str) -> State | None:
-        return self._records.poll(uid, call.now) if call.count else self._records.glance(uid, call.now)
+        return self._records.read(uid, call.now) if call.moves else self._records.preview(uid, call.now)
 
-    def _see_all(self, call: Call, uids: Iterable[str], kinds: tuple[str, ...]) -> list[State]:
-        mine = [uid for uid in uids if self._records.operation(uid).kind in kinds]
-        return [state for uid in mine if (state := self._see(call, uid)) is not None]
+    def _see_all(self, call: Call, answer: str) -> list[State]:
+        return [state for uid in self._rows(answer, call.values) if (state := self._see(call, uid)) is not None]
 
     def _v1(self, state: State) -> wire.Body:
         return wire.v1(state, epoch=self.clock.epoch, release=self.release, profile=self.profile)
 
     def _v1_list(self, call: Call) -> Answer:
-        return self._v1_rows(self._see_all(call, self._records, _V1_KINDS), wrapped=True)
+        return self._v1_rows(self._see_all(call, "v1_list"), wrapped=True)
 
     def _v1_rows(self, states: list[State], *, wrapped: bool) -> Answer:
         rows = {state.operation.uid: self._v1(state) for state in states}
@@ -331,11 +355,11 @@ class Endpoint:
         bdb_uid = call.values["bdb_uid"]
         if not self._is_database(bdb_uid, call.now):
             return refusal(404, "db_not_found", "bdb not found")  # E-ROUTE-3, E-ASSUMED-12
-        states = self._see_all(call, self._records.of_database(bdb_uid), (STATE_MACHINE,))
+        states = self._see_all(call, "v1_database")
         return self._v1_rows(states, wrapped=self._bdb_envelope == "wrapper")
 
     def _v2_list(self, call: Call) -> Answer:
-        rows = {state.operation.uid: wire.v2(state) for state in self._see_all(call, self._records, _ALL_KINDS)}
+        rows = {state.operation.uid: wire.v2(state) for state in self._see_all(call, "v2_list")}
         return Answer(200, list(rows.values()), shown=rows)
 
     def _v2_one(self, call: Call) -> Answer:
@@ -362,16 +386,16 @@ class Endpoint:
     # Node and cluster actions
 
     def _cluster_list(self, call: Call) -> Answer:
-        return self._places(call, self._records.places(None))
+        return self._places(call, "cluster_list")
 
     def _nodes_list(self, call: Call) -> Answer:  # E-ASSUMED-11
-        return self._places(call, self._records.places(None, all_nodes=True))
+        return self._places(call, "nodes_list")
 
     def _node_list(self, call: Call) -> Answer:
-        return self._places(call, self._records.places(call.values["node_uid"]))
+        return self._places(call, "node_list")
 
-    def _places(self, call: Call, uids: Iterable[str]) -> Answer:
-        rows = {state.operation.uid: wire.listed(state) for state in self._see_all(call, list(uids), (TASK,))}
+    def _places(self, call: Call, answer: str) -> Answer:
+        rows = {state.operation.uid: wire.listed(state) for state in self._see_all(call, answer)}
         return Answer(200, {"actions": list(rows.values())}, shown=rows)
 
     def _place_one(self, call: Call) -> Answer:
@@ -438,7 +462,7 @@ def _changed(answer: Answer, fault: Fault) -> Answer:
                 cast(wire.Body, body).pop(name, None)
             else:
                 cast(wire.Body, body)[name] = value
-    if fault.is_a_poll:
+    if fault.moves:
         return answer
     document = answer.document
     if fault.change == "wrong shape":

@@ -3,8 +3,9 @@
     redis_actions.fault(faults.status(503, retry_after=7), on=action, after_polls=2, polls=2)
     redis_actions.add_action("migrate_shards", script=[running(polls=2), faults.reset(), completed()])
 
-A reply that a fault replaces, or that never arrives whole, advances nothing; one that it alters, slows down or hangs up
-after is a poll. Source: the scenarios that clients of this API were seen to fail in; assumed, where no row is cited.
+A reply that a fault replaces, spoils or cuts off moves no script; one in which it changes fields, or that it delays or
+hangs up after, does. Each is a poll. Source: the scenarios that clients of this API were seen to fail in; assumed,
+where no row is cited.
 """
 
 from __future__ import annotations
@@ -102,8 +103,8 @@ class Fault:
         return f"<fault: {self.name}>"
 
     @property
-    def is_a_poll(self) -> bool:
-        """Whether a request that meets it advances the operation: the API's own reply arrives whole."""
+    def moves(self) -> bool:
+        """Whether a poll that meets it moves the script: the API's own reply arrives whole."""
         return self.code is None and not self.change and self.delivery not in ("reset", "reset in the body")
 
 

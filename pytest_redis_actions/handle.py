@@ -34,8 +34,8 @@ class Action:
     def status(self) -> str:
         """The status now: "gone" for a record that has vanished, "not started" for one that `when` waits for.
 
-        Reading it is no poll. A script of polls stands where the last poll saw it, before the first one at its first
-        step; a script of seconds stands where the clock is.
+        Reading it moves nothing. A script of polls stands where the last poll that was answered saw it, before the
+        first one at its first step; a script of seconds stands where the clock is.
         """
         state = self._endpoint.state(self.uid)
         if state is not None:
@@ -44,7 +44,15 @@ class Action:
 
     @property
     def polls(self) -> tuple[Exchange, ...]:
-        """Every exchange that asked for the operation or showed it, oldest first."""
+        """Every poll of the operation, refused and faulted ones included, oldest first.
+
+        A poll is a GET of the operation, or of a list that shows it or would have shown it had it been answered.
+        """
+        return self._endpoint.journal.polls_of(self.uid)
+
+    @property
+    def requests(self) -> tuple[Exchange, ...]:
+        """Every request about the operation, oldest first: its polls, what started or cancelled it, HEAD."""
         return self._endpoint.journal.of(self.uid)
 
     @property
@@ -58,14 +66,13 @@ class Action:
         """Fail unless clients polled the operation so often, and no two polls were closer together.
 
         Args:
-            at_least, at_most: polls; every GET that asked for the operation or showed it counts.
+            at_least, at_most: polls, as `polls` has them.
             no_faster_than: seconds between two polls, on the stub's clock.
 
         Raises:
             PollingError: with the poll timeline.
         """
-        polls = [poll for poll in self.polls if poll.method == "GET"]
-        polling.assert_polled(polls, self.uid, at_least=at_least, at_most=at_most, no_faster_than=no_faster_than)
+        polling.assert_polled(self.polls, self.uid, at_least=at_least, at_most=at_most, no_faster_than=no_faster_than)
 
     def assert_not_polled_after_terminal(self) -> None:
         """Fail if a client polled the operation again after it had seen how it ended.
@@ -75,9 +82,8 @@ class Action:
         """
         operation = self._endpoint.operation(self.uid)
         if operation is not None:
-            polls = [poll for poll in self.polls if poll.method == "GET"]
             release = self._endpoint.release
-            polling.assert_not_polled_after_terminal(polls, self.uid, kind=operation.kind, release=release)
+            polling.assert_not_polled_after_terminal(self.polls, self.uid, kind=operation.kind, release=release)
 
     def cancel(self) -> bool:
         """Cancel a task, as an administrator would: queued ones at once, others by way of "cancelling".

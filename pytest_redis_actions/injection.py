@@ -152,7 +152,7 @@ class Injection:
             met.fired += 1
         elif match is not None and method == "GET":
             fault = self._random()
-        if fault is None or fault.is_a_poll:
+        if fault is None or fault.moves:
             # What was never answered from the record counts for nobody else, so that faults come one after another.
             for each in about:
                 each.seen += 1

@@ -42,6 +42,7 @@ class Exchange:
         route: the route's template, "/v1/actions/{uid}", or None where none was met.
         code: the reply's HTTP status code.
         aimed: the uids that the request asked for, whether or not it saw them.
+        unshown: the uids that the list would have shown, had it been answered.
         shown: uid -> the body of each operation that the reply showed. Not to be changed.
         headers: the request's, lower-case names, without secrets.
         body: the reply's, as sent; empty for tokens and for what a handler of the test's own has answered.
@@ -69,6 +70,17 @@ class Exchange:
     overlaps: int | None = None
     by_handler: bool = False
     fault: str = ""
+    unshown: tuple[str, ...] = ()
+
+    @property
+    def uids(self) -> tuple[str, ...]:
+        """The operations that the request is about: asked for, shown, or missing from a list that was not answered."""
+        return tuple(dict.fromkeys((*self.aimed, *self.shown, *self.unshown)))
+
+    @property
+    def is_poll(self) -> bool:
+        """Whether it polls operations, those of `uids`: a GET of one, or of a list."""
+        return self.method == "GET" and bool(self.aimed or self.shown or self.unshown)
 
     def statuses(self, uid: str | None = None) -> tuple[object, ...]:
         """Return the statuses that the reply showed: of one operation, or of all."""
@@ -136,13 +148,17 @@ class Journal(Sequence[Exchange]):
         """Add the exchange that `make` returns for its number. Called under the endpoint's lock."""
         exchange = make(len(self._exchanges) + 1)
         self._exchanges.append(exchange)
-        for uid in dict.fromkeys((*exchange.aimed, *exchange.shown)):
+        for uid in exchange.uids:
             self._by_uid.setdefault(uid, []).append(exchange)
         return exchange
 
     def of(self, uid: str) -> tuple[Exchange, ...]:
-        """Return the exchanges that asked for an operation or showed it."""
+        """Return every request about an operation: polls, and what starts, cancels or merely asks for it."""
         return tuple(self._by_uid.get(uid, ()))
+
+    def polls_of(self, uid: str) -> tuple[Exchange, ...]:
+        """Return the polls of an operation: GETs of it, and of lists that showed it or would have shown it."""
+        return tuple(exchange for exchange in self._by_uid.get(uid, ()) if exchange.is_poll)
 
     def where(
         self,
@@ -161,7 +177,7 @@ class Journal(Sequence[Exchange]):
             method: "GET".
             route: the template, "/v1/actions/{uid}".
             code: the reply's HTTP status code.
-            uid: of an operation that was asked for or shown.
+            uid: of an operation that the request is about.
             status: of an operation that was shown: of `uid` if that is given, else of any.
             since: seconds on the stub's clock, included.
             until: seconds on the stub's clock, not included.

@@ -57,14 +57,14 @@ class Call:
     Attributes:
         values: what stands in the path for the route's placeholders.
         now: seconds on the clock.
-        count: whether it counts as a poll of what it shows.
+        moves: whether it moves the scripts of what it reads.
     """
 
     request: Request
     values: Mapping[str, str]
     query: Mapping[str, list[str]]
     now: float
-    count: bool
+    moves: bool
 
 
 @dataclass(frozen=True)

@@ -84,27 +84,27 @@ class State:
         return self.status == GONE
 
 
-def observe(operation: Operation, polled: Sequence[float], now: float) -> State:
-    """Return an operation's state, from the instants of its polls and the present one. Pure: it changes nothing.
+def observe(operation: Operation, read: Sequence[float], now: float) -> State:
+    """Return an operation's state from the instants at which it was read, and the present one. Pure.
 
     Args:
         operation: the operation.
-        polled: seconds on the clock of each poll since the script began, the present one included. Between two polls
-            a script of polls stands where the last one saw it; before the first, at its first step.
+        read: seconds on the clock of each poll that was answered since the script began, the present one included.
+            Between two polls a script of polls stands where the last one saw it; before the first, at its first step.
         now: seconds on the clock.
     """
-    poll = max(0, len(polled) - 1)
+    poll = max(0, len(read) - 1)
     moment = operation.script.at(poll=poll, elapsed=now - operation.started)
     return State(
         operation,
         moment.step.status,
         moment.progress,
-        now if moment.moving else _changed(operation, moment.since, polled),
+        now if moment.moving else _changed(operation, moment.since, read),
         operation.fields + moment.step.fields,
     )
 
 
-def _changed(operation: Operation, since: Number, polled: Sequence[float]) -> float:
+def _changed(operation: Operation, since: Number, read: Sequence[float]) -> float:
     if operation.script.unit == "seconds":
         return operation.started + since
-    return polled[int(since)] if since else operation.started
+    return read[int(since)] if since else operation.started

@@ -58,7 +58,7 @@ def assert_polled(
     """Fail unless an operation was polled so often, and no two polls were closer together.
 
     Args:
-        polls: the GETs that asked for it or showed it.
+        polls: its polls, as the journal has them.
         uid: its uid.
         at_least, at_most: polls.
         no_faster_than: seconds between two polls, on the stub's clock.

@@ -18,7 +18,7 @@ __tracebackhide__ = True
 @dataclass
 class _Record:
     operation: Operation
-    polled: list[float] = field(default_factory=list)
+    read: list[float] = field(default_factory=list)
     removed: bool = False
 
 
@@ -71,22 +71,22 @@ class Records:
         return self._records[uid].operation
 
     def peek(self, uid: str, now: float) -> State | None:
-        """Return the state of an operation without counting a poll, or None for none, or one that has vanished."""
+        """Return the state that the last poll saw, or None for no operation, or one that has vanished."""
         record = self._records.get(uid)
-        return _state(record, record.polled, now) if record else None
+        return _state(record, record.read, now) if record else None
 
-    def poll(self, uid: str, now: float) -> State | None:
-        """Count a poll of an operation and return what it sees: None for none, or one that has vanished."""
+    def read(self, uid: str, now: float) -> State | None:
+        """Move the script on and return what a poll sees: None for no operation, or one that has vanished."""
         record = self._records.get(uid)
         if record is None:
             return None
-        record.polled.append(now)
-        return _state(record, record.polled, now)
+        record.read.append(now)
+        return _state(record, record.read, now)
 
-    def glance(self, uid: str, now: float) -> State | None:
-        """Return the state that a poll would see now, without counting one: what HEAD is answered from."""
+    def preview(self, uid: str, now: float) -> State | None:
+        """Return the state that a poll would see now, and leave the script where it is: what HEAD is answered from."""
         record = self._records.get(uid)
-        return _state(record, [*record.polled, now], now) if record else None
+        return _state(record, [*record.read, now], now) if record else None
 
     def at_place(self, place: Place) -> str | None:
         """Return the uid of the node or cluster action that is, or was last, at a place."""
@@ -130,7 +130,7 @@ class Records:
         if kind != TASK:
             fix = "let its script fail instead" if kind == STATE_MACHINE else "only tasks have a cancel (E-LIFE-11)"
             raise UsageError(f"{life.noun} cannot be cancelled", fix=fix, value=record.operation.name)
-        state = _state(record, record.polled, now)
+        state = _state(record, record.read, now)
         path = life.path(state.status, "cancelled") if state else None
         if state is None or path is None or len(path) == 1:
             return False
@@ -142,7 +142,7 @@ class Records:
         steps = [Step(status, progress=(state.progress, state.progress)) for status in statuses]
         script = Script.of(TASK, steps, release=self._release, progress=state.progress)
         record.operation = replace(record.operation, script=script, started=now)
-        record.polled = []
+        record.read = []
         self.changes += 1
 
     def remove(self, uid: str) -> None:
@@ -155,8 +155,8 @@ class Records:
         self.changes += 1
 
 
-def _state(record: _Record, polled: list[float], now: float) -> State | None:
+def _state(record: _Record, read: list[float], now: float) -> State | None:
     if record.removed:
         return None
-    state = observe(record.operation, polled, now)
+    state = observe(record.operation, read, now)
     return None if state.is_gone else state

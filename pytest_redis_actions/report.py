@@ -29,7 +29,7 @@ def report_lines(endpoint: Endpoint, url: str) -> Iterator[str]:
     if len(asked) > _REPORTED:
         yield f"… and {len(asked) - _REPORTED} more operations"
     known = set(asked)
-    others = [each for each in journal if not known & {*each.aimed, *each.shown}]
+    others = [each for each in journal if known.isdisjoint(each.uids)]
     if others:
         yield "other requests"
         yield from (f"  {each}"[:80] for each in others[:_REPORTED])
@@ -61,6 +61,6 @@ def coverage(endpoint: Endpoint) -> Coverage:
 
 
 def _seen(exchange: Exchange, uid: str) -> str:
-    if uid in exchange.shown:
+    if uid in exchange.shown and exchange.is_poll:
         return str(exchange.shown[uid].get("status", ""))
-    return GONE if exchange.method == "GET" and exchange.error_code == "action_not_found" else ""
+    return GONE if exchange.is_poll and exchange.error_code == "action_not_found" else ""

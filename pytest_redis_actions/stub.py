@@ -59,7 +59,7 @@ class RedisActions:
             forgotten=forgotten,
         )
         self.journal: Journal = self._endpoint.journal
-        self.clock.watch(Watched(polls=self.journal.__len__, report=self.report))
+        self.clock.watch(Watched(requests=self.journal.__len__, report=self.report))
         self.played: Action | None = None
         server.endpoint = self._endpoint
 
@@ -302,7 +302,7 @@ class RedisActions:
         )
 
     def chaos(self, *, seed: int) -> None:
-        """Let any of the faults happen to any poll, at random; the same ones for the same seed.
+        """Let any of the faults happen to any GET, at random; the same ones for the same seed.
 
         At most two in a row; none of them shows a success that the script does not have. A failing test's report names
         the seed.

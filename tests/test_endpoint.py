@@ -47,6 +47,9 @@ class Cluster:
     def other(self, *script: Step) -> str:
         return self.endpoint.add(OTHER, "export", script=script or None, uid=None)
 
+    def polls(self, uid: str) -> list[int]:
+        return [poll.number for poll in self.endpoint.journal.polls_of(uid)]
+
     def error(self, method: str, target: str, body: bytes | object = b"", **more: Any) -> tuple[int, str]:
         reply = self.ask(method, target, body, **more)
         document = json.loads(reply.body)
@@ -210,7 +213,11 @@ class TestReading:
 
 
 class TestPolls:
-    def test_each_read_is_a_poll_and_a_list_is_one_poll_of_each_that_it_shows(self, cluster: Cluster) -> None:
+    """A poll is a GET of an operation, or of a list that shows it or would have shown it had it been answered."""
+
+    def test_each_poll_that_is_answered_moves_the_script_and_a_list_polls_all_that_it_shows(
+        self, cluster: Cluster
+    ) -> None:
         first, second = cluster.task(), cluster.task()
 
         statuses = [cluster.get(f"/v1/actions/{first}")["status"]]
@@ -218,23 +225,78 @@ class TestPolls:
         statuses += [cluster.get(f"/v2/actions/{second}")["status"]]
 
         assert statuses == ["queued", "starting", "queued", "running"]
+        assert (cluster.polls(first), cluster.polls(second)) == ([1, 2], [2, 3])
 
     @pytest.mark.parametrize("refused", [{"role": "user_manager"}, {"authorization": "Basic xx"}])
-    def test_a_refused_read_is_no_poll(self, refused: dict[str, str]) -> None:
+    @pytest.mark.parametrize("target", ["/v1/actions/{uid}", "/v1/actions"])
+    def test_a_refused_poll_is_a_poll_and_leaves_the_script(self, refused: dict[str, str], target: str) -> None:
         cluster = Cluster("7.4")
         uid = cluster.task()
 
-        assert cluster.ask(GET, f"/v1/actions/{uid}", **refused).code in (401, 403)
+        assert cluster.ask(GET, target.format(uid=uid), **refused).code in (401, 403)
 
         assert cluster.get(f"/v1/actions/{uid}")["status"] == "queued"
+        assert cluster.polls(uid) == [1, 2]
 
-    def test_head_is_no_poll(self, cluster: Cluster) -> None:
+    def test_head_is_a_request_and_no_poll(self, cluster: Cluster) -> None:
         uid = cluster.task()
 
         assert cluster.ask("HEAD", f"/v1/actions/{uid}").code == 200
-        assert cluster.ask("HEAD", f"/v1/actions/{uid}").code == 200
+        assert cluster.ask("HEAD", "/v1/actions").code == 200
 
         assert cluster.get(f"/v1/actions/{uid}")["status"] == "queued"
+        assert cluster.polls(uid) == [3]
+        assert [each.number for each in cluster.endpoint.journal.of(uid)] == [1, 2, 3]
+
+    @pytest.mark.parametrize(
+        ("target", "polled"),
+        [
+            ("/v1/actions", "task machine node"),
+            ("/v2/actions", "task machine other node"),
+            ("/v1/actions/bdb/1", "machine"),
+            ("/v1/actions/bdb/2", ""),
+            ("/v1/nodes/actions", "node"),
+            ("/v1/nodes/2/actions", "node"),
+            ("/v1/nodes/3/actions", ""),
+            ("/v1/cluster/actions", ""),
+            ("/v1/nodes/2/actions/remove", "node"),
+            ("/v1/bdbs", ""),
+        ],
+    )
+    @pytest.mark.parametrize("answered", [True, False])
+    def test_a_list_polls_what_it_shows_or_would_have_shown(
+        self, cluster: Cluster, target: str, polled: str, answered: bool
+    ) -> None:
+        uids = {"task": cluster.task(), "machine": cluster.machine(), "other": cluster.other()}
+        uids["node"] = cluster.task(name="remove_node", node_uid="2", place=Place("remove", "2"))
+        vanished = cluster.machine(active(), gone(), object_name="bdb:2")
+        assert [cluster.ask(GET, f"/v1/actions/{vanished}").code for _ in range(2)] == [200, 404]
+
+        cluster.ask(GET, target, **({} if answered else {"authorization": "Basic xx"}))
+
+        found = [name for name, uid in uids.items() if 3 in cluster.polls(uid)]
+        assert found == polled.split()
+        assert cluster.polls(vanished) == [1, 2]
+
+    def test_a_list_that_the_release_lacks_polls_nothing(self) -> None:
+        cluster = Cluster("7.2")
+        uid = cluster.task()
+
+        assert cluster.ask(GET, "/v2/actions").code == 404
+
+        assert cluster.polls(uid) == []
+
+    def test_what_starts_or_cancels_is_a_request_and_no_poll(self, cluster: Cluster) -> None:
+        place = "/v1/nodes/2/actions/maintenance_on"
+        uid = cluster.endpoint.plan(POST, place, None, None)
+
+        for method in (POST, GET, POST, DELETE):
+            cluster.ask(method, place)
+
+        assert cluster.polls(uid) == [2]
+        assert [(each.method, each.code) for each in cluster.endpoint.journal.of(uid)] == [
+            (POST, 200), (GET, 200), (POST, 409), (DELETE, 200),
+        ]  # fmt: skip
 
     def test_the_state_between_polls_is_what_the_last_one_saw(self, cluster: Cluster) -> None:
         uid = cluster.task()

@@ -687,7 +687,7 @@ def test_a_client_that_never_gives_up_fails_its_test_once(driven_suite: pytest.P
     result.stdout.fnmatch_lines(
         [
             ">           time.sleep(5)",
-            "E * the client still polls after 20 requests",
+            "E * the client goes on after 20 requests",
             "E *   fix   give the client a deadline, or the script an end; max_polls=… on the marker allows more",
             "E *      0.0s          #1    GET  200  failed * x21 until 100.0s",
             "a_client.py:5: EndlessWait",
@@ -711,7 +711,7 @@ def test_a_client_that_swallows_even_that_fails_its_test_at_the_end(driven_suite
     )
 
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["E * the client still polls after 20 requests"])
+    result.stdout.fnmatch_lines(["E * the client goes on after 20 requests"])
 
 
 def test_a_wrong_module_in_the_marker_is_one_tests_mistake(driven_suite: pytest.Pytester) -> None:

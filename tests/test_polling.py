@@ -8,7 +8,7 @@ import pytest
 import requests
 from http_bytes import Wire
 
-from pytest_redis_actions import RedisActions, completed, failed, running
+from pytest_redis_actions import RedisActions, completed, failed, faults, running
 from pytest_redis_actions.errors import UsageError
 from pytest_redis_actions.handle import Action
 from pytest_redis_actions.polling import PollingError
@@ -66,6 +66,26 @@ class TestPolled:
         session.head(f"{redis_actions.url}/v1/actions/{action.uid}")
 
         action.assert_polled(at_least=1, at_most=1)
+        assert [each.method for each in action.polls] == ["GET"]
+        assert [each.method for each in action.requests] == ["GET", "DELETE", "HEAD"]
+        assert len(action.trace) == 1
+
+    @pytest.mark.parametrize("fault", [faults.status(503), faults.truncated(), faults.reset(), faults.wrong_shape()])
+    def test_a_faulted_poll_counts_and_leaves_the_script(
+        self, redis_actions: RedisActions, session: Any, fault: faults.Fault
+    ) -> None:
+        action = redis_actions.add_action("migrate_shards", script=[running(), completed()])
+        machine = redis_actions.add_state_machine("SMUpdateBDB", object_name="bdb:1")
+        redis_actions.fault(fault, on=action, polls=2)
+        for path in (f"/v1/actions/{action.uid}", "/v1/actions", f"/v1/actions/{action.uid}"):
+            try:
+                session.get(redis_actions.url + path)
+            except requests.ConnectionError:
+                assert fault == faults.reset()
+
+        assert [each.fault for each in action.polls] == [fault.name, fault.name, ""]
+        assert [body["status"] for _, body in action.trace if "status" in body][-1] == "running"
+        assert [each.number for each in machine.polls] == [2]
 
     def test_a_reply_of_a_handler_counts(self, redis_actions: RedisActions, session: Any) -> None:
         action = redis_actions.add_action("migrate_shards", script=[running(), completed()])

@@ -29,7 +29,7 @@ __all__ = ["Block", "endless"]
 __tracebackhide__ = True
 
 _LINE = re.compile(r'File "(.*)", line (\d+) in ')
-_PATIENCE = 3  # polls after the bound: a client that sleeps is told there, on its own line
+_PATIENCE = 3  # requests after the bound: a client that sleeps is told there, on its own line
 _NANOSECONDS = 1_000_000_000
 
 
@@ -200,10 +200,10 @@ class Block:
 
     # Bounds
 
-    def polled(self) -> None:
+    def requested(self) -> None:
         """Take note that a stub of this clock has got a request."""
         self.ledger.activity += 1
-        beyond = _polls(self._clock) - self._clock.max_polls
+        beyond = _requests(self._clock) - self._clock.max_polls
         if beyond > 0:
             self._stop(endless(self._clock, self._resting()))
         if beyond > _PATIENCE:
@@ -297,8 +297,8 @@ def endless(clock: DrivableClock, resting: Iterable[str] = (), *, spins: bool = 
     bound = None
     if spins:
         problem = "the client looks at the time again and again, and never sleeps"
-    elif _polls(clock) > clock.max_polls:
-        problem, bound = f"the client still polls after {clock.max_polls} requests", "max_polls"
+    elif _requests(clock) > clock.max_polls:
+        problem, bound = f"the client goes on after {clock.max_polls} requests", "max_polls"
     else:
         problem, bound = f"the client still waits after {clock.max_virtual_seconds:g} virtual s", "max_virtual_seconds"
     more = f"; {bound}=… on the marker allows more" if bound else ""
@@ -307,8 +307,8 @@ def endless(clock: DrivableClock, resting: Iterable[str] = (), *, spins: bool = 
     return _explained(EndlessWait, "\n".join([*lines, *_reports(clock)]))
 
 
-def _polls(clock: DrivableClock) -> int:
-    return sum(each.polls() for each in clock.watched)
+def _requests(clock: DrivableClock) -> int:
+    return sum(each.requests() for each in clock.watched)
 
 
 def _reports(clock: DrivableClock) -> list[str]:
