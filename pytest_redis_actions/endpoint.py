@@ -244,7 +244,7 @@ class Endpoint:
                 body=body,
                 connection=request.connection,
                 left_over=answer.left_over,
-                retry_after=retry_after_of(answer.headers, self._unix(now)),
+                retry_after=retry_after_of(answer.headers, self.clock.epoch + now),
                 overlaps=overlaps,
                 by_handler=by_handler,
                 fault=fault,

@@ -162,7 +162,13 @@ class StandStill(RedisActionsError, AssertionError):
 
 
 class EndlessWait(BaseException):
-    """A client never gives up; raised in the client. No `Exception`, so that no client swallows it by accident."""
+    """A client never gives up; raised in the client. No `Exception`, so that no client swallows it by accident.
+
+    Attributes:
+        bound: what has stopped it: "max_polls", "max_virtual_seconds", or "" for one that never sleeps.
+    """
+
+    bound = ""
 
 
 def shown(value: object, limit: int = 60) -> str:

@@ -155,15 +155,20 @@ def _no_constant(word: str) -> object:
     raise ValueError(word)
 
 
-def retry_after_of(headers: Iterable[tuple[str, str]], now: int) -> float | None:
-    """Return the seconds that a reply tells the client to wait: a number, or until a date on the stub's clock."""
+def retry_after_of(headers: Iterable[tuple[str, str]], now: float) -> float | None:
+    """Return the seconds that a reply tells the client to wait: a number, or the whole seconds until a date.
+
+    Args:
+        headers: the reply's.
+        now: Unix seconds on the stub's clock, fractions included: HTTP dates have none.
+    """
     for name, value in headers:
         if name.lower() == "retry-after":
             text = value.strip()
             if text.isascii() and text.isdigit() and len(text) < 16:
                 return float(text)
             try:
-                return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+                return max(0.0, (parsedate_to_datetime(text).timestamp() - now) // 1)
             except (TypeError, ValueError, OverflowError):
                 return None
     return None

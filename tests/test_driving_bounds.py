@@ -255,6 +255,7 @@ def test_a_client_that_polls_for_ever_is_stopped_where_it_sleeps(redis_actions: 
         "  fix   give the client a deadline, or the script an end; max_polls=… on the marker allows more",
     ]
     assert "x51 until 250.0s" in text
+    assert caught.value.bound == "max_polls"
     assert caught.traceback.filter(caught)[-1].frame.code.name == "wait"
 
 
@@ -262,10 +263,14 @@ def test_a_client_that_polls_for_ever_is_stopped_where_it_sleeps(redis_actions: 
 def test_a_client_that_waits_for_ever_is_stopped(redis_actions: RedisActions) -> None:
     action = redis_actions.add_action("migrate_shards", script=[running()])
 
-    with pytest.raises(EndlessWait, match="still waits after 3600 virtual s"), redis_actions.clock.drive("with_httpx"):
+    with (
+        pytest.raises(EndlessWait, match="still waits after 3600 virtual s") as caught,
+        redis_actions.clock.drive("with_httpx"),
+    ):
         asyncio.run(with_httpx.wait(redis_actions.url, action.uid, redis_actions.auth, every=60))
 
     assert redis_actions.clock.seconds == 3600
+    assert caught.value.bound == "max_virtual_seconds"
 
 
 @pytest.mark.redis_actions(max_polls=50)

@@ -84,6 +84,29 @@ def test_retry_after_in_every_form(redis_actions: RedisActions, action: Action, 
     assert poll(redis_actions, action).headers["Retry-After"] == sent
 
 
+def test_a_date_is_judged_in_whole_seconds(redis_actions: RedisActions, action: Action) -> None:
+    redis_actions.clock.advance(0.5)
+    redis_actions.fault(faults.status(503, retry_after=faults.HttpDate(30)), on=action)
+
+    poll(redis_actions, action)  # told to come back at 30 s, which is 29.5 s ahead
+    redis_actions.clock.advance(29.5)
+    poll(redis_actions, action)
+
+    redis_actions.assert_retry_after_honoured()
+
+
+def test_who_comes_back_a_second_before_the_date_has_not_waited(redis_actions: RedisActions, action: Action) -> None:
+    redis_actions.clock.advance(0.5)
+    redis_actions.fault(faults.status(503, retry_after=faults.HttpDate(30)), on=action)
+
+    poll(redis_actions, action)
+    redis_actions.clock.advance(28.5)
+    poll(redis_actions, action)
+
+    with pytest.raises(AssertionError, match="Retry-After of 29 s not honoured"):
+        redis_actions.assert_retry_after_honoured()
+
+
 def test_a_redirection_names_its_place(redis_actions: RedisActions, action: Action) -> None:
     redis_actions.fault(faults.redirect("/v1/elsewhere"), on=action)
 

@@ -304,7 +304,7 @@ def endless(clock: DrivableClock, resting: Iterable[str] = (), *, spins: bool = 
     more = f"; {bound}=… on the marker allows more" if bound else ""
     lines = [problem, f"  fix   give the client a deadline, or the script an end{more}"]
     lines += [f"  waits {where}" for where in dict.fromkeys(resting)][:5]
-    return _explained(EndlessWait, "\n".join([*lines, *_reports(clock)]))
+    return _explained(EndlessWait, "\n".join([*lines, *_reports(clock)]), bound=bound or "")
 
 
 def _requests(clock: DrivableClock) -> int:
@@ -315,10 +315,10 @@ def _reports(clock: DrivableClock) -> list[str]:
     return [each.report() for each in clock.watched[:2]]
 
 
-def _explained(kind: type[Any], text: str) -> type[BaseException]:
+def _explained(kind: type[Any], text: str, **more: object) -> type[BaseException]:
     """Return an exception that needs no arguments: it may have to be raised in another thread."""
 
     def explain(self: Any) -> None:
         kind.__init__(self, text)
 
-    return type(kind.__name__, (kind,), {"__init__": explain, "__module__": kind.__module__})
+    return type(kind.__name__, (kind,), {"__init__": explain, "__module__": kind.__module__, **more})
