@@ -65,7 +65,7 @@ SHORTEST_TTL, DEFAULT_TTL, LONGEST_TTL = 1, 300, 86_400  # seconds: E-HTTP-3
 def may(role: str, permission: str, release: str) -> bool:
     """Tell whether a role holds a permission on a release."""
     if role == "user_manager" and permission in (VIEW, VIEW_NODE, VIEW_ALL_NODES):
-        return has(release, "user-manager-sees-actions")
+        return has(release, "user-manager")
     return role in _HOLDERS[permission]
 
 

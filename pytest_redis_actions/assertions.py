@@ -11,7 +11,7 @@ from typing import Any
 from .clock import Clock, WallClock
 from .errors import RedisActionsError, UsageError, shown
 from .lifecycle import GONE, STATE_MACHINE, TASK, V2, Lifecycle, check_kind, lifecycle
-from .releases import NEWEST, check_release
+from .releases import NEWEST, check_profile, check_release
 from .timeline import observation_lines
 from .trace import RULES, Finding, Observation, check, check_allow, check_step, observations_of
 
@@ -95,7 +95,13 @@ def _raise(findings: Sequence[Finding], observations: Sequence[Observation], lif
 
 
 def assert_transition(
-    before: object, after: object, *, kind: str = TASK, release: str | None = None, allow: Sequence[str] = ()
+    before: object,
+    after: object,
+    *,
+    kind: str = TASK,
+    release: str | None = None,
+    profile: str = "wire",
+    allow: Sequence[str] = (),
 ) -> None:
     """Fail unless a status may follow another directly; one may always stay as it is.
 
@@ -103,13 +109,14 @@ def assert_transition(
         before, after: status words, or bodies that have one.
         kind: "task", "state-machine" or "v2".
         release: None for the newest.
+        profile: "documented" for the lifecycle that the reference of that release draws.
         allow: what to relax, "completed->running" or the name of a rule.
 
     Raises:
         LifecycleError: it may not. A step that skips states is refused here; a trace may miss states.
         UsageError: an unknown kind or release, a name in `allow` that is none.
     """
-    life = _life(kind, release)
+    life = _life(kind, release, profile)
     relaxed = check_allow(allow)
     steps = tuple(observations_of([before, after], kind=kind))
     for each in steps:
@@ -139,14 +146,15 @@ def assert_trace(
             operation in them is checked by itself. Or the path of a file with any of these, JSON or JSON Lines.
         kind: "task", "state-machine" or "v2"; of `GET /v1/actions` lists the kind is told by the list.
         release: None for the newest.
-        profile: "documented" also wants error fields on a failed operation.
+        profile: "documented" for the lifecycle that the reference of that release draws; it also wants error fields
+            on a failed operation.
         allow: what to relax, such as "progress-fell" or "completed->running".
 
     Raises:
         LifecycleError: `.findings` has everything that is wrong, worst first.
         UsageError: an empty trace, something that is no observation, an unknown kind, release or name in `allow`.
     """
-    life = _life(kind, release)
+    life = _life(kind, release, profile)
     relaxed = check_allow(allow)
     for own, trace in _traces(_given(observations), life):
         found = check(trace, own, profile=profile, allow=relaxed)
@@ -154,8 +162,8 @@ def assert_trace(
             _raise(found, trace, own, "assert_trace")
 
 
-def _life(kind: str, release: str | None) -> Lifecycle:
-    return lifecycle(check_kind(kind), NEWEST if release is None else check_release(release))
+def _life(kind: str, release: str | None, profile: str) -> Lifecycle:
+    return lifecycle(check_kind(kind), NEWEST if release is None else check_release(release), check_profile(profile))
 
 
 def _given(observations: object) -> list[object]:
@@ -212,7 +220,7 @@ def _traces(given: list[object], life: Lifecycle) -> Iterator[tuple[Lifecycle, l
             if key in rows or seen[key]:
                 seen[key].append((seconds, rows.get(key)) if seconds is not None else rows.get(key))
     for (kind, _), trace in seen.items():
-        own = lifecycle(kind, life.release)
+        own = lifecycle(kind, life.release, life.profile)
         yield own, list(observations_of(trace, kind=kind))
 
 
@@ -264,7 +272,7 @@ def wait_for(
         LifecycleError: the status can no longer be reached, or did not come in time; with the history.
         UsageError: a negative time, a status that the kind lacks.
     """
-    waiting = _Waiting(status, timeout, every, clock or WallClock(), _life(kind, release))
+    waiting = _Waiting(status, timeout, every, clock or WallClock(), _life(kind, release, "wire"))
     if inspect.iscoroutinefunction(poll):
         return waiting.asynchronously(poll)
     return waiting.synchronously(poll)

@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     life = commands.add_parser("lifecycle", help="print what a status may become, as a table and as a Mermaid diagram")
     life.add_argument("--kind", metavar="KIND", default="task", help="task (the default), state-machine or v2")
     life.add_argument("--release", metavar="R", help="the newest if left out")
+    life.add_argument("--profile", default="wire", metavar="P", help="wire (the default) or documented")
     life.set_defaults(run=_lifecycle)
 
     trace = commands.add_parser("check-trace", help="check a recorded trace, JSON or JSON Lines, against the lifecycle")
@@ -173,9 +174,10 @@ def _schema(given: argparse.Namespace) -> int:
 
 def _lifecycle(given: argparse.Namespace) -> int:
     from .lifecycle import check_kind, lifecycle
-    from .releases import NEWEST, check_release
+    from .releases import NEWEST, check_profile, check_release
 
-    life = lifecycle(check_kind(given.kind), check_release(given.release or NEWEST))
+    release = check_release(given.release or NEWEST)
+    life = lifecycle(check_kind(given.kind), release, check_profile(given.profile))
     print(f"{life.noun}, release {life.release}\n")
     for before, following in life.transitions.items():
         print(f"  {before:<12}{', '.join(following) if following else '(terminal)'}")

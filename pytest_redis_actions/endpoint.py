@@ -99,7 +99,7 @@ class Endpoint:
         **more: object,
     ) -> str:
         """Add an operation and return its uid. Its script starts now."""
-        checked = script_of(kind, script, self.release)
+        checked = script_of(kind, script, self.release, self.profile)
         with self._lock:
             uid = self._starting.new_uid(uid)
             now = self.clock.seconds
@@ -302,7 +302,7 @@ class Endpoint:
         if match is None:
             self._note_unrouted(request, difference(path))
             raise Refused(refusal(404, "not_found", f"{safe_target(path)} is no path of this API"))
-        if planned is None and not match.route.is_in(self.release):
+        if planned is None and not match.route.is_in(self.release, self.profile):
             text = f"release {self.release} has no {match.route.template}"
             raise Refused(refusal(404, "not_found", text))  # E-ROUTE-13, E-ASSUMED-7
         return match.route, match.values

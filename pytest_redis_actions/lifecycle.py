@@ -1,6 +1,6 @@
 """What a status may become: one table per kind of operation and release, and a few questions about them.
 
-Source: E-LIFE-1, E-LIFE-2, E-LIFE-3, E-LIFE-5, E-STATUS-1, E-STATUS-2, E-STATUS-4 (schemas/evidence.md).
+Source: E-LIFE-1, E-LIFE-2, E-LIFE-3, E-LIFE-5, E-SINCE-10, E-STATUS-1, E-STATUS-2, E-STATUS-4 (schemas/evidence.md).
 """
 
 from __future__ import annotations
@@ -49,16 +49,18 @@ _NAMES = {TASK: "a task", STATE_MACHINE: "a state machine", OTHER: "an import, e
 
 @dataclass(frozen=True)
 class Lifecycle:
-    """The documented life of one kind of operation on one release.
+    """The life of one kind of operation on one release.
 
     Attributes:
         kind: "task", "state-machine", "other" or "v2".
         release: the release it holds for.
+        profile: "wire", or "documented" for what the reference of that release has.
         transitions: status -> the statuses that may follow it directly; none for a terminal one.
     """
 
     kind: str
     release: str
+    profile: str
     transitions: Mapping[str, tuple[str, ...]]
 
     @property
@@ -88,8 +90,9 @@ class Lifecycle:
         return "\n".join(lines)
 
     def since(self, status: str) -> str:
-        """Return the first release on which the kind has this status."""
-        return next(release for release in RELEASES if status in lifecycle(self.kind, release).transitions)
+        """Return the first release on which the kind has this status in this profile."""
+        lives = (lifecycle(self.kind, release, self.profile) for release in RELEASES)
+        return next(life.release for life in lives if status in life.transitions)
 
     def allows(self, before: str, after: str) -> bool:
         """Tell whether `after` may follow `before` directly; a status may always stay as it is."""
@@ -115,13 +118,13 @@ class Lifecycle:
 
 
 @cache
-def lifecycle(kind: str, release: str = NEWEST) -> Lifecycle:
+def lifecycle(kind: str, release: str = NEWEST, profile: str = "wire") -> Lifecycle:
     """Return the lifecycle of a kind on a release."""
     if kind == TASK:
-        table = _TASK_WITH_ABORTED if has(release, "aborted") else _TASK
+        table = _TASK_WITH_ABORTED if has(release, "aborted", profile) else _TASK
     else:
         table = _STATE_MACHINE if kind == STATE_MACHINE else _V2
-    return Lifecycle(kind, release, table)
+    return Lifecycle(kind, release, profile, table)
 
 
 def check_kind(kind: object) -> str:
@@ -142,7 +145,5 @@ def check_kind(kind: object) -> str:
 def owners(status: str) -> Iterator[Lifecycle]:
     """Yield the newest lifecycle of each v1 kind that has a status of this name."""
     for kind in (TASK, STATE_MACHINE):
-        for release in reversed(RELEASES):
-            if status in lifecycle(kind, release).transitions:
-                yield lifecycle(kind, release)
-                break
+        if status in lifecycle(kind).transitions:
+            yield lifecycle(kind)

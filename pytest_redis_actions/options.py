@@ -11,8 +11,7 @@ from types import ModuleType
 
 from .clock import DEFAULT_EPOCH, Clock, VirtualClock, WallClock
 from .errors import OptionError, nearest, shown
-from .releases import NEWEST, check_release
-from .wire import PROFILES
+from .releases import NEWEST, PROFILES, check_release
 
 __all__ = ["Options"]
 

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from .errors import ReleaseError, advice, shown
+from .errors import ReleaseError, UsageError, advice, shown
 
-__all__ = ["NEWEST", "RELEASES", "SINCE", "UNTIL", "check_release", "has", "not_before"]
+__all__ = [
+    "NEWEST",
+    "PROFILES",
+    "RELEASES",
+    "SINCE",
+    "UNTIL",
+    "Since",
+    "check_profile",
+    "check_release",
+    "has",
+    "not_before",
+]
 
 __tracebackhide__ = True
 
@@ -15,25 +27,49 @@ RELEASES: tuple[str, ...] = ("7.2", "7.4", "7.8", "7.22", "8.0", "8.2")
 
 NEWEST = RELEASES[-1]
 
-SINCE: Mapping[str, str] = {
-    "actions-of-a-database": "7.4",  # E-ROUTE-3
-    "pending-ops": "7.4",  # E-SM-8: in the reference's sample since then, described since 7.8
-    "shard-migrate": "7.4",  # E-START-14
-    "shard-failover": "7.8",  # E-START-15
-    "rebalance": "7.8",  # E-START-9
-    "traffic": "7.8",  # E-START-11
-    "user-manager-sees-actions": "7.8",  # E-ROUTE-7
-    "revamp": "7.22",  # E-START-10
-    "v2-actions": "7.22",  # E-ROUTE-4, E-ROUTE-13
-    "aborted": "8.0",  # E-STATUS-1
-    "deletion-tells-action": "8.0",  # E-START-19, E-C10
+PROFILES = ("wire", "documented")
+"""What clusters send and what the reference says: "wire" has both, "documented" the reference alone."""
+
+
+@dataclass(frozen=True)
+class Since:
+    """Since when something is there: the age of a page and the age of what it describes are two facts.
+
+    Attributes:
+        documented: the first release whose reference has it; the reference's oldest folder is that of 7.4.
+        observed: the first release that is known to have had it; None if nothing but the page says so.
+        source: what `observed` rests on, or why there is nothing, with the fact's id.
+    """
+
+    documented: str
+    observed: str | None
+    source: str
+
+    def is_in(self, release: str, profile: str) -> bool:
+        """Tell whether a release has it: for "wire" if either fact says so, for "documented" if the reference does."""
+        observed = self.observed is not None and profile == "wire" and not_before(release, self.observed)
+        return observed or not_before(release, self.documented)
+
+
+SINCE: Mapping[str, Since] = {
+    "actions-of-a-database": Since("7.4", "7.4", "release notes 7.4.2-54: E-SINCE-1, E-ROUTE-3"),
+    "pending-ops": Since("7.4", "7.8", "one capture, inferred to be 7.8; in a sample of the 7.4 pages: E-SINCE-2"),
+    "shard-migrate": Since("7.4", "7.2", "the permission migrate_shard is older than the page: E-SINCE-3, E-START-14"),
+    "shard-failover": Since("7.8", "7.8", "release notes 7.8.2-34: E-SINCE-4, E-START-15"),
+    "rebalance": Since("7.8", "7.8", "release notes 7.8.2-34: E-SINCE-5, E-START-9"),
+    "traffic": Since("7.8", "7.8", "release notes 7.8.2-34: E-SINCE-6, E-START-11"),
+    "user-manager": Since("7.8", "7.8", "release notes 7.8.2-34: E-SINCE-7, E-ROUTE-7"),
+    "revamp": Since("7.22", "7.22", "release notes 7.22.0-95: E-SINCE-8, E-START-10"),
+    "v2-actions": Since("7.22", "7.22", "release notes 7.22.0-95: E-SINCE-9, E-ROUTE-4, E-ROUTE-13"),
+    "aborted": Since("8.0", "7.2", "release notes 6.4.2-30, 7.4.2-126 and 7.8.4-18 have the word: E-SINCE-10"),
+    "deletion-tells-action": Since("8.0", None, "the OpenAPI file of 8.0 only: E-SINCE-11, E-START-19, E-C10"),
 }
-"""What a release brought: feature -> the first release that has it."""
+"""What a release brought."""
 
 UNTIL: Mapping[str, str] = {
-    "modules-v2": "7.22",  # E-START-16, E-START-17
+    "modules-v2": "7.22",  # E-SINCE-12, E-START-16, E-START-17
 }
-"""What a release took away: feature -> the last release that has it."""
+"""What a release took away: feature -> the last release whose reference has it."""
 
 
 def check_release(release: object) -> str:
@@ -51,13 +87,28 @@ def check_release(release: object) -> str:
     )
 
 
+def check_profile(profile: object) -> str:
+    """Return `profile` if it is "wire" or "documented".
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if isinstance(profile, str) and profile in PROFILES:
+        return profile
+    raise UsageError(
+        f"unknown profile {shown(profile, 40)}",
+        fix=advice(profile, PROFILES) + "known are 'wire' and 'documented'",
+        value=profile,
+    )
+
+
 def not_before(release: str, first: str) -> bool:
     """Tell whether `release` is `first` or newer (7.22 is newer than 7.8)."""
     return RELEASES.index(release) >= RELEASES.index(first)
 
 
-def has(release: str, feature: str) -> bool:
+def has(release: str, feature: str, profile: str = "wire") -> bool:
     """Tell whether a release has a feature of the tables SINCE and UNTIL."""
     if feature in UNTIL:
         return not_before(UNTIL[feature], release)
-    return not_before(release, SINCE[feature])
+    return SINCE[feature].is_in(release, profile)

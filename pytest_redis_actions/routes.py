@@ -78,9 +78,9 @@ class Route:
     def __post_init__(self) -> None:
         object.__setattr__(self, "segments", tuple(self.template.split("/")[1:]))
 
-    def is_in(self, release: str) -> bool:
+    def is_in(self, release: str, profile: str = "wire") -> bool:
         """Tell whether a release has the path."""
-        return self.feature is None or has(release, self.feature)
+        return self.feature is None or has(release, self.feature, profile)
 
     @property
     def allow(self) -> str:

@@ -273,13 +273,15 @@ class Script:
     _progress: tuple[tuple[Number, Number], ...] = field(repr=False)
 
     @classmethod
-    def of(cls, kind: str, steps: Iterable[Step], *, release: str, progress: Number = 0) -> Script:
+    def of(
+        cls, kind: str, steps: Iterable[Step], *, release: str, profile: str = "wire", progress: Number = 0
+    ) -> Script:
         """Return the script of these steps, if an operation of this kind can go through them.
 
         Args:
             kind: "task", "state-machine" or "other".
             steps: at least one step.
-            release: its lifecycle is what the steps are checked against.
+            release, profile: the lifecycle that the steps are checked against.
             progress: percent that was reached before the script begins.
 
         Raises:
@@ -288,7 +290,7 @@ class Script:
             TypeError: something that is no step.
         """
         checked, jumps = _without_jumps(_checked_steps(steps))
-        life = lifecycle(kind, release)
+        life = lifecycle(kind, release, profile)
         for step in checked:
             _check_status(step, life)
             _check_error_fields(step, kind)
@@ -364,8 +366,9 @@ def _check_status(step: Step, life: Lifecycle) -> None:
     for owner in owners(status):
         if owner.kind == life.kind:
             raise ScriptError(
-                f"{status!r} came with release {owner.since(status)}; this script is for {life.release}",
-                fix=f"leave it out, or use release={owner.since(status)!r} or newer",
+                f"the reference has {status!r} since {life.since(status)}; this script is for {life.release}",
+                fix="use profile='wire': clusters had it before (E-SINCE-10); "
+                f"or release={life.since(status)!r} or newer",
                 value=status,
             )
         raise ScriptError(

@@ -72,7 +72,7 @@ class Starting:
                 fix="name a request that starts one, such as POST /v1/bdbs",
             )
         kind = start.kind if start else kind_of(script) if script is not None else TASK
-        checked = None if script is None else script_of(kind, script, self._release)
+        checked = None if script is None else script_of(kind, script, self._release, self._profile)
         planned = Planned(method, split(path), self.new_uid(uid or None), kind, checked)
         self._planned.append(planned)
         return planned.uid
@@ -168,9 +168,11 @@ class Starting:
         return wire.started(shape, operation, document, description=start.description)
 
 
-def script_of(kind: str, steps: Iterable[Step] | None, release: str) -> Script:
+def script_of(kind: str, steps: Iterable[Step] | None, release: str, profile: str) -> Script:
     """Return the script of these steps, checked; without any the happy path."""
-    return default_script(kind, release) if steps is None else Script.of(kind, steps, release=release)
+    if steps is None:
+        return default_script(kind, release)
+    return Script.of(kind, steps, release=release, profile=profile)
 
 
 def outside(path: str, planned: Planned) -> Route:

@@ -18,7 +18,7 @@ except ImportError:
 
 from .errors import UsageError, advice, shown
 from .lifecycle import STATE_MACHINE, TASK, V2, check_kind, lifecycle
-from .releases import NEWEST, check_release, not_before
+from .releases import NEWEST, check_profile, check_release, not_before
 
 __all__ = [
     "RULES",
@@ -95,7 +95,7 @@ def actions(*, release: str | None = None, profile: str = "wire") -> st.SearchSt
     required = {
         "action_uid": _uids,
         "name": _texts,
-        "status": st.sampled_from(lifecycle(TASK, release).statuses),
+        "status": st.sampled_from(lifecycle(TASK, release, profile).statuses),
         "progress": _task_progress(release),
     }
     return _some(required, optional)
@@ -221,8 +221,8 @@ def breaking(rule: str) -> st.SearchStrategy[tuple[Any, str, str]]:
 
 
 @st.composite
-def _trace(draw: st.DrawFn, kind: str, release: str) -> list[str]:
-    life = lifecycle(kind, release)
+def _trace(draw: st.DrawFn, kind: str, release: str, profile: str) -> list[str]:
+    life = lifecycle(kind, release, profile)
     seen = [draw(st.sampled_from(life.statuses))]
     for _ in range(draw(st.integers(0, 10))):
         reachable = [status for status in life.statuses if life.reaches(seen[-1], status)]
@@ -230,11 +230,12 @@ def _trace(draw: st.DrawFn, kind: str, release: str) -> list[str]:
     return seen
 
 
-def traces(kind: str = TASK, *, release: str | None = None) -> st.SearchStrategy[list[str]]:
+def traces(kind: str = TASK, *, release: str | None = None, profile: str = "wire") -> st.SearchStrategy[list[str]]:
     """Return the statuses that a poller may see of one operation, in order; polls may miss states.
 
     Args:
         kind: "task", "state-machine" or "v2".
         release: None for the newest.
+        profile: "documented" for the statuses that the reference of that release has.
     """
-    return _trace(check_kind(kind), NEWEST if release is None else check_release(release))
+    return _trace(check_kind(kind), NEWEST if release is None else check_release(release), check_profile(profile))

@@ -226,7 +226,7 @@ def _whose(status: str, life: Lifecycle) -> str:
         return "is a status of v1, not of v2"
     for owner in owners(status):
         if owner.kind == life.kind:
-            return f"is known since release {owner.since(status)}; this is {life.release}"
+            return f"is in the reference since release {life.since(status)}; this is {life.release}"
         return f"is a status of {owner.noun}, not of {life.noun}"
     guess = nearest(status, life.statuses)
     return f"is no status of {life.noun}" + (f"; did you mean {guess!r}?" if guess else "")
@@ -288,12 +288,12 @@ def _status_of_two(before: Observation, each: Observation, life: Lifecycle) -> I
 
 
 def _reachable(life: Lifecycle, status: str) -> frozenset[str]:
-    return _reachable_in(life.kind, life.release, status)
+    return _reachable_in(life.kind, life.release, life.profile, status)
 
 
 @cache
-def _reachable_in(kind: str, release: str, status: str) -> frozenset[str]:
-    life = lifecycle(kind, release)
+def _reachable_in(kind: str, release: str, profile: str, status: str) -> frozenset[str]:
+    life = lifecycle(kind, release, profile)
     return frozenset(other for other in life.statuses if life.reaches(status, other))
 
 

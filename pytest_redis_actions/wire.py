@@ -14,11 +14,9 @@ from .lifecycle import OTHER, STATE_MACHINE, TASK
 from .model import Operation, State
 from .releases import has
 
-__all__ = ["PROFILES", "Body", "encode", "error", "listed", "place", "started", "v1", "v1_envelope", "v2"]
+__all__ = ["Body", "encode", "error", "listed", "place", "started", "v1", "v1_envelope", "v2"]
 
 Body = dict[str, object]
-
-PROFILES = ("wire", "documented")
 
 CONTENT_TYPE = "application/json"  # without charset: E-HTTP-10
 

@@ -33,10 +33,10 @@ class TestValidate:
     def test_what_departs(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         good, bad = written(tmp_path, "a.json", TASK), written(tmp_path, "b.json", {**TASK, "status": "aborted"})
 
-        assert main(["validate", good, bad, "--kind", "action", "--release", "7.4"]) == 1
+        assert main(["validate", good, bad, "--kind", "action", "--release", "7.4", "--profile", "documented"]) == 1
         lines = capsys.readouterr().out.splitlines()
         assert lines[0] == f"{good}: ok"
-        assert lines[1].startswith(f"{bad}: RA103 action at /status: known since release 8.0")
+        assert lines[1].startswith(f"{bad}: RA103 action at /status: in the reference si")
 
     def test_standard_input_and_json(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"a": 1, "a": 2}')))
@@ -94,6 +94,12 @@ class TestLifecycle:
             "  completed   (terminal)\n  failed      (terminal)\n\n"
             "stateDiagram-v2\n    pending --> active\n    active --> completed\n    active --> failed\n"
         )
+
+    def test_the_reference_of_7_22_draws_no_aborted(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["lifecycle", "--release", "7.22"]) == 0
+        assert "  aborted     (terminal)\n" in capsys.readouterr().out
+        assert main(["lifecycle", "--release", "7.22", "--profile", "documented"]) == 0
+        assert "aborted" not in capsys.readouterr().out
 
     def test_an_unknown_kind(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["lifecycle", "--kind", "statemachine"]) == 2

@@ -41,7 +41,7 @@ def test_whatever_the_script(data: st.DataObject, release: str, profile: str, en
             more = {"object_name": "bdb:1"}
         elif kind == TASK and number == 0:
             more = {"node_uid": "1", "place": Place("remove", "1")}
-        endpoint.add(kind, "SMUpdateBDB", script=data.draw(scripts(kind, release)).steps, uid=None, **more)
+        endpoint.add(kind, "SMUpdateBDB", script=data.draw(scripts(kind, release, profile)).steps, uid=None, **more)
     endpoint.handle(Request("POST", "/v1/cluster/actions/change_master"))
 
     for seconds in data.draw(st.lists(st.integers(0, 60), min_size=1, max_size=3)):

@@ -51,8 +51,8 @@ MISTAKES: dict[str, tuple[Any, str, str, str, str]] = {
         but(MACHINE, status="running"), "state-machine", "8.2", "wire", "'running' is a status of a task",
     ),
     "status-of-a-later-release": (
-        but(TASK, status="aborted"), "GET /v1/actions/{uid}", "7.4", "wire",
-        "known since release 8.0; this is the contract of 7.4",
+        but(TASK, status="aborted"), "GET /v1/actions/{uid}", "7.4", "documented",
+        "in the reference since 8.0, on clusters before: the profile 'wire' has it",
     ),
     "status-in-capitals": (but(TASK, status="Completed"), "action", "8.2", "wire", "in lower case: 'completed'"),
     "status-of-v1-in-v2": (
@@ -171,9 +171,9 @@ class TestViolations:
 
         assert (found.code, found.pointer, found.row, found.action_uid) == ("RA103", "/actions/1/status", 1, UID)
         assert (found.keyword, found.got) == ("enum", '"active"')
-        assert found.expected == "one of queued, starting, running, cancelling, cancelled, completed, failed"
+        assert found.expected == "one of queued, starting, running, cancelling, cancelled, completed, failed, aborted"
         assert found.source == (
-            "E-STATUS-1, E-TASK-4, E-C12; "
+            "E-STATUS-1, E-SINCE-10, E-TASK-4, E-C12; "
             "https://redis.io/docs/latest/operate/rs/7.22/references/rest-api/objects/action/"
         )
         assert str(found) == (
@@ -236,9 +236,15 @@ class TestForPeople:
             validate_actions([V2])
 
     def test_the_newest_release_is_the_default(self) -> None:
-        validate_action(but(TASK, status="aborted"))
+        validate_action(but(TASK, pending_ops=3), release="7.4")
         with pytest.raises(ContractError):
-            validate_action(but(TASK, status="aborted"), release="7.22")
+            validate_action(but(TASK, pending_ops=3))
+
+    def test_aborted_is_known_on_every_release(self) -> None:  # E-SINCE-10
+        for release in RELEASES:
+            validate_action(but(TASK, status="aborted"), release=release)
+        with pytest.raises(ContractError):
+            validate_action(but(TASK, status="aborted"), release="7.22", profile="documented")
 
 
 class TestWrongCalls:
@@ -384,7 +390,7 @@ class TestEngines:
         monkeypatch.setattr(engine, "find_spec", lambda name: None)
         engine._fast.cache_clear()
         try:
-            assert engine._fast("action.wire-8.0.json") is None
+            assert engine._fast("action.wire-7.8.json") is None
             assert violations(TASK, "action") == []
             assert [each.code for each in violations(but(TASK, status="x"), "action")] == ["RA103"]
         finally:

@@ -354,7 +354,7 @@ class TestRefusals:
         assert cluster.endpoint.unrouted == []
 
     @pytest.mark.parametrize(
-        "target", ["/v2/actions", "/v2/actions/x", "/v1/actions/bdb/1", "/v1/shards/actions/migrate"]
+        "target", ["/v2/actions", "/v2/actions/x", "/v1/actions/bdb/1", "/v1/shards/actions/failover"]
     )
     def test_a_route_that_this_release_lacks_is_a_404_and_no_missing_route(self, target: str) -> None:
         cluster = Cluster("7.2")

@@ -21,9 +21,9 @@ KINDS = st.sampled_from([TASK, STATE_MACHINE, OTHER])
 
 
 @st.composite
-def scripts(draw: st.DrawFn, kind: str, release: str) -> Script:
+def scripts(draw: st.DrawFn, kind: str, release: str, profile: str = "wire") -> Script:
     """Draw a script: a walk through the lifecycle, in one unit, with a progress that never falls."""
-    life = lifecycle(kind, release)
+    life = lifecycle(kind, release, profile)
     statuses = [draw(st.sampled_from(life.statuses))]
     for _ in range(draw(st.integers(0, 5))):
         statuses.append(draw(st.sampled_from((statuses[-1], *life.transitions[statuses[-1]]))))
@@ -36,7 +36,7 @@ def scripts(draw: st.DrawFn, kind: str, release: str) -> Script:
         steps.append(Step(status, progress=(ends[0], ends[1]), **length))  # type: ignore[arg-type]  # one of the two
     if draw(st.booleans()):
         steps.append(Step("gone"))
-    return Script.of(kind, steps, release=release)
+    return Script.of(kind, steps, release=release, profile=profile)
 
 
 @st.composite

@@ -16,8 +16,8 @@ STATE_MACHINE_ARROWS = {"pending>active", "active>completed", "active>failed"}
 V2_ARROWS = {"queued>running", "running>completed", "running>failed"}
 
 
-def arrows(kind: str, release: str) -> set[str]:
-    table = lifecycle(kind, release).transitions
+def arrows(kind: str, release: str, profile: str = "wire") -> set[str]:
+    table = lifecycle(kind, release, profile).transitions
     return {f"{before}>{after}" for before, following in table.items() for after in following}
 
 
@@ -25,9 +25,14 @@ def arrows(kind: str, release: str) -> set[str]:
 def test_the_tables_are_the_documented_diagrams(release: str) -> None:
     with_aborted = release in ("8.0", "8.2")
 
-    assert arrows(TASK, release) == TASK_ARROWS | (ABORTED_ARROWS if with_aborted else set())
+    assert arrows(TASK, release, "documented") == TASK_ARROWS | (ABORTED_ARROWS if with_aborted else set())
     assert arrows(STATE_MACHINE, release) == STATE_MACHINE_ARROWS
     assert arrows(V2, release) == arrows(OTHER, release) == V2_ARROWS
+
+
+@pytest.mark.parametrize("release", RELEASES)  # E-SINCE-10: release notes have the word since 6.4
+def test_clusters_abort_a_task_on_every_release(release: str) -> None:
+    assert arrows(TASK, release) == TASK_ARROWS | ABORTED_ARROWS
 
 
 # The diagram of the reference, release 8.0 (E-LIFE-2), as it is drawn there: Mermaid, one arrow a line.
@@ -52,8 +57,8 @@ def test_the_table_drawn_as_mermaid_is_the_documented_diagram() -> None:
 
 
 def test_what_nothing_follows_is_terminal() -> None:
-    assert lifecycle(TASK, "7.22").terminal == ("completed", "failed", "cancelled")
-    assert lifecycle(TASK, "8.0").terminal == ("completed", "failed", "cancelled", "aborted")
+    assert lifecycle(TASK, "7.22", "documented").terminal == ("completed", "failed", "cancelled")
+    assert lifecycle(TASK, "7.22").terminal == ("completed", "failed", "cancelled", "aborted")
     assert lifecycle(STATE_MACHINE).terminal == lifecycle(V2).terminal == ("completed", "failed")
 
 
@@ -81,7 +86,8 @@ def test_an_unknown_kind_is_refused_with_the_nearest() -> None:
         check_kind("state_machine")
 
 
-def test_the_owners_of_a_word_are_found_also_where_only_a_release_has_it() -> None:
+def test_the_owners_of_a_word_are_found() -> None:
     assert [life.kind for life in owners("active")] == [STATE_MACHINE]
     assert [life.kind for life in owners("failed")] == [TASK, STATE_MACHINE]
-    assert lifecycle(TASK).since("aborted") == "8.0"
+    assert lifecycle(TASK, profile="documented").since("aborted") == "8.0"
+    assert lifecycle(TASK).since("aborted") == "7.2"

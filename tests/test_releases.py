@@ -14,10 +14,41 @@ def test_the_releases_stand_oldest_first_and_7_22_is_newer_than_7_8() -> None:
 
 
 @pytest.mark.parametrize("feature", SINCE)
-def test_a_feature_is_there_from_its_first_release_on(feature: str) -> None:
-    first = RELEASES.index(SINCE[feature])
+def test_a_feature_is_documented_from_its_first_release_on(feature: str) -> None:
+    first = RELEASES.index(SINCE[feature].documented)
 
-    assert [has(release, feature) for release in RELEASES] == [index >= first for index in range(len(RELEASES))]
+    there = [has(release, feature, "documented") for release in RELEASES]
+    assert there == [index >= first for index in range(len(RELEASES))]
+
+
+# Typed from E-SINCE-1 to E-SINCE-11: documented since, known to be on clusters since.
+@pytest.mark.parametrize(
+    ("feature", "documented", "wire"),
+    [
+        ("actions-of-a-database", "7.4", "7.4"),
+        ("pending-ops", "7.4", "7.4"),
+        ("shard-migrate", "7.4", "7.2"),
+        ("shard-failover", "7.8", "7.8"),
+        ("rebalance", "7.8", "7.8"),
+        ("traffic", "7.8", "7.8"),
+        ("user-manager", "7.8", "7.8"),
+        ("revamp", "7.22", "7.22"),
+        ("v2-actions", "7.22", "7.22"),
+        ("aborted", "8.0", "7.2"),
+        ("deletion-tells-action", "8.0", "8.0"),
+    ],
+)
+def test_the_age_of_a_page_and_the_age_of_what_it_describes_are_two_facts(
+    feature: str, documented: str, wire: str
+) -> None:
+    assert next(release for release in RELEASES if has(release, feature, "documented")) == documented
+    assert next(release for release in RELEASES if has(release, feature)) == wire
+
+
+@pytest.mark.parametrize("feature", SINCE)
+def test_a_row_says_what_it_rests_on(feature: str) -> None:
+    assert "E-SINCE-" in SINCE[feature].source
+    assert SINCE[feature].observed or "only" in SINCE[feature].source
 
 
 @pytest.mark.parametrize("feature", UNTIL)

@@ -32,7 +32,7 @@ def test_every_way_of_reading_is_answered_by_the_endpoint() -> None:
         ("/v2/actions/{uid}", ("7.22", "8.0", "8.2")),
         ("/v1/bdbs/{bdb_uid}/actions/rebalance", ("7.8", "7.22", "8.0", "8.2")),
         ("/v1/bdbs/{bdb_uid}/actions/revamp", ("7.22", "8.0", "8.2")),
-        ("/v1/shards/actions/migrate", ("7.4", "7.8", "7.22", "8.0", "8.2")),
+        ("/v1/shards/actions/migrate", RELEASES),
         ("/v1/shards/{shard_uid}/actions/failover", ("7.8", "7.22", "8.0", "8.2")),
         ("/v2/modules", ("7.2", "7.4", "7.8", "7.22")),
     ],
@@ -41,6 +41,13 @@ def test_the_releases_of_a_route(template: str, releases: tuple[str, ...]) -> No
     (route,) = [route for route in ROUTES if route.template == template]
 
     assert tuple(release for release in RELEASES if route.is_in(release)) == releases
+
+
+def test_the_reference_is_younger_than_the_migration_of_shards() -> None:  # E-SINCE-3
+    (route,) = [route for route in ROUTES if route.template == "/v1/shards/actions/migrate"]
+
+    assert not route.is_in("7.2", "documented")
+    assert route.is_in("7.4", "documented")
 
 
 def test_an_encoded_slash_and_dots_never_separate() -> None:

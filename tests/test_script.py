@@ -243,13 +243,16 @@ class TestOrder:
             "a state machine has pending, active, completed, failed",
         )
 
-    def test_aborted_came_with_8_0(self) -> None:
+    def test_aborted_is_in_the_reference_since_8_0_and_on_clusters_before(self) -> None:
+        of(running(), aborted(), release="7.2")
+        Script.of(TASK, [running(), aborted()], release="8.0", profile="documented")
+
         with pytest.raises(ScriptError) as caught:
-            of(running(), aborted(), release="7.22")
+            Script.of(TASK, [running(), aborted()], release="7.22", profile="documented")
 
         assert text(caught) == (
-            "'aborted' came with release 8.0; this script is for 7.22",
-            "leave it out, or use release='8.0' or newer",
+            "the reference has 'aborted' since 8.0; this script is for 7.22",
+            "use profile='wire': clusters had it before (E-SINCE-10); or release='8.0' or newer",
         )
 
     def test_a_task_and_a_state_machine_tell_their_failures_in_their_own_fields(self) -> None:

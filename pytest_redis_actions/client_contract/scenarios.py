@@ -378,11 +378,9 @@ SCENARIOS: tuple[Scenario, ...] = (
         (
             _play(
                 lambda stage: stage.task(starting(), aborted()), ends_in("aborted", "abort"), "from starting",
-                needs="aborted",
             ),
             _play(
                 lambda stage: stage.task(running(), aborted()), ends_in("aborted", "abort"), "from running",
-                needs="aborted",
             ),
         ),
     ),

@@ -8,8 +8,8 @@ from functools import cache
 from typing import Any
 
 from ..bundled import folder
-from ..errors import ReleaseError, UsageError, advice, nearest, shown
-from ..releases import NEWEST, RELEASES, check_release, not_before
+from ..errors import ReleaseError, UsageError, nearest, shown
+from ..releases import NEWEST, RELEASES, check_profile, check_release, not_before
 
 __all__ = ["bundled", "check_profile", "kinds", "page", "rows", "schema_file"]
 
@@ -17,7 +17,6 @@ __tracebackhide__ = True
 
 Schema = dict[str, Any]
 
-PROFILES = ("wire", "documented")
 _DOCUMENTATION = "https://redis.io/docs/latest/operate/rs"
 
 
@@ -30,21 +29,6 @@ def _manifest() -> Mapping[str, Any]:
 def kinds() -> tuple[str, ...]:
     """Return every kind: objects, and responses named by their request."""
     return tuple(_manifest()["kinds"])
-
-
-def check_profile(profile: object) -> str:
-    """Return `profile` if it is "wire" or "documented".
-
-    Raises:
-        UsageError: it is neither.
-    """
-    if isinstance(profile, str) and profile in PROFILES:
-        return profile
-    raise UsageError(
-        f"unknown profile {shown(profile, 40)}",
-        fix=advice(profile, PROFILES) + "known are 'wire' and 'documented'",
-        value=profile,
-    )
 
 
 def schema_file(kind: str, release: str | None, profile: str) -> str:

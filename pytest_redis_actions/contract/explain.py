@@ -160,7 +160,8 @@ def _hint_for_word(instance: object, words: list[str], kind: str, release: str) 
         return f"{instance!r} is a word of v1; v2 has {', '.join(words)}"
     for owner in owners(instance):
         if owner.kind == own:
-            return f"known since release {lifecycle(own).since(instance)}; this is the contract of {release}"
+            since = lifecycle(own, release, "documented").since(instance)
+            return f"in the reference since {since}, on clusters before: the profile 'wire' has it"
         return f"{instance!r} is a status of {owner.noun}"
     guess = nearest(instance, words)
     return f"did you mean {guess!r}?" if guess else ""

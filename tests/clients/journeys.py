@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from pytest_redis_actions import RedisActions, aborted, active, completed, failed, gone, queued, running, starting
-from pytest_redis_actions.errors import ScriptError
 
 Ask = Callable[[str, str], tuple[int, Any]]
 """Send a request, (method, URL), and return the status code and the JSON document, or None for an empty body."""
@@ -66,11 +65,6 @@ def fails(stub: RedisActions, ask: Ask) -> None:
 
 
 def is_aborted(stub: RedisActions, ask: Ask) -> None:
-    if stub.release != "8.2":
-        with pytest.raises(ScriptError, match=r"'aborted' came with release 8\.0"):
-            stub.add_action("migrate_shards", script=[running(), aborted()])
-        assert ask("GET", f"{stub.url}/v1/actions") == (200, {"actions": [], "state-machines": []})
-        return
     action = stub.add_action("migrate_shards", script=[starting(), running(), aborted()])
 
     assert poll(ask, f"{stub.url}/v1/actions/{action.uid}") == ["starting", "running", "aborted"]
