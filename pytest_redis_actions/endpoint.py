@@ -35,7 +35,7 @@ from .messages import (
 )
 from .model import Operation, Place, State
 from .records import Records
-from .routes import Match, Read, Route, Start, difference, find, split
+from .routes import Match, Read, Route, Start, difference, find, is_known, matches, split
 from .script import Step
 from .starts import Planned, Starting, outside, place_of, script_of
 
@@ -107,10 +107,28 @@ class Endpoint:
             self._records.add(Operation(uid, kind, name, checked, now, created, **more))  # type: ignore[arg-type]  # the stub passes Operation's own fields
         return uid
 
-    def plan(self, method: str, path: str, script: Iterable[Step] | None, uid: str | None) -> str:
+    def plan(
+        self, method: str, path: str, script: Iterable[Step] | None, uid: str | None, *, optional: bool = False
+    ) -> str:
         """Announce what the next request of this method and path starts; return its uid. See Starting.plan."""
         with self._lock:
-            return self._starting.plan(method, path, script, uid)
+            return self._starting.plan(method, path, script, uid, optional=optional)
+
+    @property
+    def unmet(self) -> tuple[str, ...]:
+        """What was announced and not started, a line each, with the requests that came and were refused."""
+        with self._lock:
+            return tuple(self._told(planned) for planned in self._starting.unmet)
+
+    def _told(self, planned: Planned) -> str:
+        came = [
+            f"#{each.number} -> {each.code}"
+            for each in self.journal
+            if each.method == planned.method and matches(planned.template, split(split_target(each.target)[0]))
+        ]
+        known = f"\n    {difference(planned.path)}" if find(planned.path) is None else ""
+        what = f"came, and started nothing: {came[-1]}" if came else "none came"
+        return f"{planned.method} {planned.path}: {what}{known}"
 
     def cancel(self, uid: str) -> bool:
         """Cancel a task; False if it is too late. See Records.cancel."""
@@ -301,7 +319,8 @@ class Endpoint:
     ) -> tuple[Route, Mapping[str, str]]:
         if match is None:
             self._note_unrouted(request, difference(path))
-            raise Refused(refusal(404, "not_found", f"{safe_target(path)} is no path of this API"))
+            what = "not played by this stub" if is_known(path) else "not a path of this API"
+            raise Refused(refusal(404, "not_found", f"{safe_target(path)} is {what}"))
         if planned is None and not match.route.is_in(self.release, self.profile):
             text = f"release {self.release} has no {match.route.template}"
             raise Refused(refusal(404, "not_found", text))  # E-ROUTE-13, E-ASSUMED-7

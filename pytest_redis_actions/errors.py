@@ -9,6 +9,7 @@
     ├── PortInUse                 the fixed port that was asked for is taken (an OSError)
     ├── UnroutedRequests          requests that met no route (an AssertionError), raised at teardown
     ├── UnfiredFaults             faults that no request has met (an AssertionError), raised at teardown
+    ├── UnmetStarts               what `when` announced and no request started (an AssertionError), raised at teardown
     └── StandStill                virtual time cannot move while a test waits (an AssertionError)
     EndlessWait                   a client never gives up (a BaseException, so that no client swallows it by accident)
 
@@ -18,6 +19,7 @@ verdict within 80 characters.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -31,9 +33,11 @@ __all__ = [
     "ScriptError",
     "StandStill",
     "UnfiredFaults",
+    "UnmetStarts",
     "UnroutedRequests",
     "UsageError",
     "advice",
+    "check_number",
     "nearest",
     "shown",
 ]
@@ -152,9 +156,25 @@ class UnfiredFaults(RedisActionsError, AssertionError):
         several = "" if len(self.faults) == 1 else "s"
         lines = [f"{len(self.faults)} fault{several} never happened: no request met {'it' if not several else 'them'}"]
         lines += [f"  {name}" for name in self.faults[:10]]
-        return "\n".join(
-            [*lines, "  fix  poll more often, or ask for it earlier; strict=False on the marker allows it"]
-        )
+        return "\n".join([*lines, "  fix  poll more often, or ask for it earlier; fault(…, optional=True) allows it"])
+
+
+class UnmetStarts(RedisActionsError, AssertionError):
+    """Operations that a test has announced with `when`, and no request has started.
+
+    Attributes:
+        requests: of each the request that was waited for, and what came.
+    """
+
+    def __init__(self, requests: tuple[str, ...]) -> None:
+        super().__init__(requests)
+        self.requests = requests
+
+    def __str__(self) -> str:
+        count = len(self.requests)
+        lines = [f"{count} request{'' if count == 1 else 's'} of when() started nothing"]
+        lines += [f"  {told}" for told in self.requests[:10]]
+        return "\n".join([*lines, "  fix  let the client send it; when(…, optional=True) allows that none comes"])
 
 
 class StandStill(RedisActionsError, AssertionError):
@@ -184,11 +204,63 @@ def shown(value: object, limit: int = 60) -> str:
 
 def nearest(word: object, words: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """Return the one of `words` that `word` is most likely a typo of, if any is as near as `cutoff`, of 1."""
-    matches = get_close_matches(str(word)[:100].lower(), list(words), n=1, cutoff=cutoff)
-    return matches[0] if matches else None
+    known = {each.lower(): each for each in words}
+    matches = get_close_matches(str(word)[:100].lower(), list(known), n=1, cutoff=cutoff)
+    return known[matches[0]] if matches else None
 
 
 def advice(word: object, words: Iterable[str]) -> str:
     """Return "write 'x'; " for the nearest of `words`, to stand before the list of them, or "" if none is near."""
     guess = nearest(word, words)
     return f"write {guess!r}; " if guess else ""
+
+
+def check_number(
+    name: str,
+    value: object,
+    *,
+    least: float = 0,
+    most: float = math.inf,
+    above: bool = False,
+    whole: bool = False,
+    unit: str = "",
+    of: str = "",
+    error: type[UsageError] = UsageError,
+) -> None:
+    """Refuse an argument that is not a finite number between two bounds.
+
+    Args:
+        name: of the argument, "polls".
+        value: what was given.
+        least, most: the bounds, both included.
+        above: whether `least` itself is not included.
+        whole: whether it must be an int.
+        unit: what is counted, "seconds".
+        of: the call that has the argument, "running".
+        error: the class of what is raised.
+
+    Raises:
+        UsageError: with the value and what to write instead.
+    """
+    is_number = isinstance(value, int) if whole else isinstance(value, (int, float)) and math.isfinite(value)
+    if is_number and not isinstance(value, bool) and least <= value <= most and not (above and value == least):  # type: ignore[operator]  # a number by now
+        return
+    kind = (
+        f"{'a whole' if whole else 'a'} number{' of ' + unit if unit else ''} {'above' if above else 'from'} {least:g}"
+    )
+    kind += f" to {most:g}" if most < math.inf else ""
+    raise error(
+        f"{name}{f' of {of}()' if of else ''} must be {kind}, not {shown(value, 24)}",
+        fix=f"write {name}={_example(value, max(least, 1) if above else least or 2)}",
+        value=value,
+    )
+
+
+def _example(value: object, otherwise: float) -> str:
+    """Return the number that was probably meant."""
+    if callable(span := getattr(value, "total_seconds", None)):
+        return f"{span():g}, or ….total_seconds()"
+    try:
+        return f"{float(value):g}" if isinstance(value, str) and math.isfinite(float(value)) else f"{otherwise:g}"
+    except ValueError:
+        return f"{otherwise:g}"

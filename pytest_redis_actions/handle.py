@@ -8,6 +8,7 @@ from . import polling
 from .endpoint import Endpoint
 from .errors import UsageError
 from .journal import Exchange
+from .lifecycle import TASK
 
 __all__ = ["Action"]
 
@@ -65,25 +66,45 @@ class Action:
     ) -> None:
         """Fail unless clients polled the operation so often, and no two polls were closer together.
 
+        Without `at_least` one poll is expected, two where `no_faster_than` compares them, none for `at_most=0`.
+
         Args:
             at_least, at_most: polls, as `polls` has them.
             no_faster_than: seconds between two polls, on the stub's clock.
 
         Raises:
             PollingError: with the poll timeline.
+            UsageError: no bound, or one that every client keeps.
         """
         polling.assert_polled(self.polls, self.uid, at_least=at_least, at_most=at_most, no_faster_than=no_faster_than)
 
     def assert_not_polled_after_terminal(self) -> None:
-        """Fail if a client polled the operation again after it had seen how it ended.
+        """Fail if a client polled the operation again after it had seen how it ended, or if none saw that.
+
+        A terminal status is the end, and so is the 404 of a record that was there before.
 
         Raises:
             PollingError: with the poll timeline.
         """
-        operation = self._endpoint.operation(self.uid)
-        if operation is not None:
-            release = self._endpoint.release
-            polling.assert_not_polled_after_terminal(self.polls, self.uid, kind=operation.kind, release=release)
+        operation, release = self._endpoint.operation(self.uid), self._endpoint.release
+        kind = operation.kind if operation else TASK
+        polling.assert_not_polled_after_terminal(self.polls, self.uid, kind=kind, release=release)
+
+    def assert_retry_after_honoured(self) -> None:
+        """Fail if a client asked about the operation sooner than a Retry-After had told it, or if none came back.
+
+        Raises:
+            PollingError: with the requests; also when no reply about the operation had a Retry-After.
+        """
+        polling.assert_retry_after_honoured(self.requests)
+
+    def assert_no_overlapping_polls(self) -> None:
+        """Fail if a request about the operation came while another was not answered yet, or if none came.
+
+        Raises:
+            PollingError: with the requests.
+        """
+        polling.assert_no_overlapping_polls(self.requests)
 
     def cancel(self) -> bool:
         """Cancel a task, as an administrator would: queued ones at once, others by way of "cancelling".

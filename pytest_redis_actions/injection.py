@@ -31,6 +31,7 @@ class Injected:
         after: how many such requests are answered from the record before.
         count: how many meet the fault then; None for all of them.
         begins, ends: seconds on the clock, where it is timed.
+        optional: whether it may meet no request at all.
     """
 
     fault: Fault
@@ -41,6 +42,7 @@ class Injected:
     count: int | None = 1
     begins: float | None = None
     ends: float = float("inf")
+    optional: bool = False
     seen: int = 0
     fired: int = 0
 
@@ -168,8 +170,8 @@ class Injection:
 
     @property
     def unfired(self) -> tuple[Injected, ...]:
-        """The faults that no request has met."""
-        return tuple(each for each in self._injected if not each.fired)
+        """The faults that no request has met, although one should have."""
+        return tuple(each for each in self._injected if not (each.fired or each.optional))
 
 
 def separate(script: Iterable[Step | Fault] | None, now: float) -> tuple[list[Step] | None, list[Injected]]:

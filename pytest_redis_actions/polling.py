@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
-from .errors import RedisActionsError, UsageError, shown
-from .journal import Exchange, Journal
-from .lifecycle import lifecycle
-from .routes import matches, split
+from .errors import RedisActionsError, UsageError, check_number, shown
+from .journal import Exchange
+from .lifecycle import Lifecycle, lifecycle
+from .routes import check_request, difference, is_known, matches, split
 from .timeline import exchange_lines
 
 __all__ = [
@@ -57,20 +57,24 @@ def assert_polled(
 ) -> None:
     """Fail unless an operation was polled so often, and no two polls were closer together.
 
+    Without `at_least` one poll is expected, two where `no_faster_than` compares them, none for `at_most=0`.
+
     Args:
         polls: its polls, as the journal has them.
         uid: its uid.
         at_least, at_most: polls.
         no_faster_than: seconds between two polls, on the stub's clock.
+
+    Raises:
+        UsageError: no bound, or one that every client keeps.
+        PollingError: with the poll timeline.
     """
-    for name, value in (("at_least", at_least), ("at_most", at_most), ("no_faster_than", no_faster_than)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0):
-            raise UsageError(f"{name}={shown(value, 30)} is no number from 0", fix=f"write {name}=2", value=value)
+    least = _least_of(at_least, at_most, no_faster_than)
     told = [f"action   {uid}", *exchange_lines(polls, uid)]
-    if at_least is not None and len(polls) < at_least:
-        raise PollingError(f"polled {len(polls)} times, at least {at_least} expected", polls, told)
+    if len(polls) < least:
+        raise PollingError(f"polled {_times(len(polls))}, at least {least} expected", polls, told)
     if at_most is not None and len(polls) > at_most:
-        raise PollingError(f"polled {len(polls)} times, at most {at_most} expected", polls, told)
+        raise PollingError(f"polled {_times(len(polls))}, at most {at_most} expected", polls, told)
     if no_faster_than is not None:
         for before, after in pairwise(polls):
             gap = after.seconds - before.seconds
@@ -81,38 +85,80 @@ def assert_polled(
                 raise PollingError(headline, [before, after], told)
 
 
+def _least_of(at_least: int | None, at_most: int | None, no_faster_than: float | None) -> int:
+    """Return how many polls are expected at least; refuse bounds that say nothing."""
+    if at_least is None and at_most is None and no_faster_than is None:
+        raise UsageError("assert_polled() has no bound", fix="write assert_polled(at_least=1), at_most=… or both")
+    for name, bound in (("at_least", at_least), ("at_most", at_most)):
+        if bound is not None:
+            check_number(name, bound, whole=True)
+    if no_faster_than is not None:
+        check_number("no_faster_than", no_faster_than, above=True, unit="seconds")
+    if at_least == 0 and at_most is None and no_faster_than is None:
+        raise UsageError("at_least=0 holds for every client", fix="write at_least=1, or at_most=0 for never")
+    least = at_least if at_least is not None else 0 if at_most == 0 else 2 if no_faster_than is not None else 1
+    if at_most is not None and at_most < least:
+        fix = "give at_most from 2, or at_least" if at_least is None else "exchange the two"
+        raise UsageError(f"at_most={at_most} is below the {least} polls that are expected", fix=fix, value=at_most)
+    return least
+
+
 def assert_not_polled_after_terminal(polls: Sequence[Exchange], uid: str, *, kind: str, release: str) -> None:
-    """Fail if an operation was polled again after a poll had seen how it ended."""
-    life = lifecycle(kind, release)
-    ended = None
-    for each in polls:
-        if ended is not None:
-            late = [poll for poll in polls if poll.number > ended.number]
-            status = ended.shown.get(uid, {}).get("status", "gone")
-            headline = f"polled {len(late)} more times after {status} was seen at #{ended.number}"
-            raise PollingError(headline, late, [f"action   {uid}", *exchange_lines(polls, uid)])
-        status = each.shown.get(uid, {}).get("status")
+    """Fail if an operation was polled again after a poll had seen how it ended, or if no poll saw that."""
+    ended = _end(polls, uid, lifecycle(kind, release))
+    told = [f"action   {uid}", *exchange_lines(polls, uid)]
+    if ended is None:
+        raise PollingError("no poll saw how the operation ended", polls, told)
+    late = [poll for poll in polls if poll.number > ended.number]
+    if late:
+        status = ended.shown.get(uid, {}).get("status", "gone")
+        raise PollingError(
+            f"polled {_times(len(late), more=True)} after {status} was seen at #{ended.number}", late, told
+        )
+
+
+def _end(polls: Sequence[Exchange], uid: str, life: Lifecycle) -> Exchange | None:
+    """Return the first poll that saw a terminal status, or that a record which was there is gone."""
+    for poll in polls:
+        status = poll.shown.get(uid, {}).get("status")
         if isinstance(status, str) and status in life.transitions and life.is_terminal(status):
-            ended = each
+            return poll
+    last = max((poll.number for poll in polls if uid in poll.shown), default=0)
+    return next((poll for poll in polls if poll.number > last and _tells_that_it_is_gone(poll)), None)
+
+
+def _tells_that_it_is_gone(poll: Exchange) -> bool:
+    return poll.error_code == "action_not_found" and not poll.fault and not poll.by_handler
 
 
 def assert_retry_after_honoured(journal: Iterable[Exchange]) -> None:
-    """Fail if a client came back to the same path sooner than a Retry-After had told it."""
+    """Fail if a client came back to the same path sooner than a Retry-After had told it, or if none came back."""
     told: dict[tuple[str, str], Exchange] = {}
-    for each in journal:
-        before = told.pop((each.method, each.target), None)
+    waited, compared = [], False
+    for exchange in journal:
+        before = told.pop((exchange.method, exchange.target), None)
         if before is not None and before.retry_after is not None:
-            gap = each.seconds - before.seconds
+            compared = True
+            gap = exchange.seconds - before.seconds
             if gap < before.retry_after - 1e-9:
                 headline = f"Retry-After of {before.retry_after:g} s not honoured: back after {gap:g} s"
-                raise PollingError(headline, [before, each], _listed([before, each]))
-        if each.retry_after is not None:
-            told[each.method, each.target] = each
+                raise PollingError(headline, [before, exchange], _listed([before, exchange]))
+        if exchange.retry_after is not None:
+            waited.append(exchange)
+            told[exchange.method, exchange.target] = exchange
+    if not waited:
+        raise PollingError("no reply had a Retry-After with a time to wait", (), [_RETRY_AFTER])
+    if not compared:
+        raise PollingError("no client came back after a Retry-After", waited, _listed(waited))
 
 
-def assert_no_overlapping_polls(journal: Iterable[Exchange]) -> None:
+_RETRY_AFTER = "fix  redis_actions.fault(faults.status(503, retry_after=7)) sends one"
+
+
+def assert_no_overlapping_polls(journal: Sequence[Exchange]) -> None:
     """Fail if a request about an operation came while the reply to another about the same one was under way."""
-    offending = [each for each in journal if each.overlaps is not None]
+    _check_any([exchange for exchange in journal if exchange.uids], "about an operation")
+    offending = [exchange for exchange in journal if exchange.overlaps is not None]
     if offending:
         first = offending[0]
         raise PollingError(
@@ -120,8 +166,12 @@ def assert_no_overlapping_polls(journal: Iterable[Exchange]) -> None:
         )
 
 
-def assert_header(journal: Iterable[Exchange], name: str, value: str | None = None) -> None:
-    """Fail unless every request had a header, and with this value if one is given."""
+def assert_header(journal: Sequence[Exchange], name: str, value: str | None = None) -> None:
+    """Fail unless every request had a header, and with this value if one is given; and if there was no request."""
+    for what, text in (("name", name), ("value", value)):
+        if not isinstance(text, str) and not (what == "value" and text is None):
+            raise UsageError(f"the header's {what} must be a text, not {shown(text, 30)}", fix='write "X-Team"')
+    _check_any(journal)
     key = name.lower()
     missing = [each for each in journal if key not in each.headers or value not in (None, each.headers[key])]
     if missing:
@@ -129,19 +179,47 @@ def assert_header(journal: Iterable[Exchange], name: str, value: str | None = No
         raise PollingError(f"{len(missing)} requests without {what}", missing, _listed(missing))
 
 
-def assert_one_connection(journal: Iterable[Exchange]) -> None:
-    """Fail if the requests came on more than one TCP connection."""
+def assert_one_connection(journal: Sequence[Exchange]) -> None:
+    """Fail unless all requests came on one TCP connection."""
+    _check_any(journal)
     firsts = {each.connection: each for each in reversed(list(journal))}
     if len(firsts) > 1:
         opening = sorted(firsts.values(), key=lambda each: each.number)
         raise PollingError(f"{len(firsts)} connections were opened, one expected", opening, _listed(opening))
 
 
-def assert_never_requested(journal: Journal, method: str, path: str) -> None:
-    """Fail if a request of this method and path was sent; the path may be a template, "/v1/actions/{uid}"."""
+def assert_never_requested(
+    journal: Iterable[Exchange], method: str, path: str, *, is_served: Callable[[str], bool] = lambda path: False
+) -> None:
+    """Fail if a request of this method and path was sent; the path may be a template, "/v1/actions/{uid}".
+
+    Args:
+        journal: the exchanges.
+        method: "DELETE".
+        path: a path of the API, or one that a handler of the test serves.
+        is_served: whether such a handler serves a path.
+
+    Raises:
+        UsageError: a path that neither the API nor a handler has, so that the assertion could not fail.
+        PollingError: with the requests.
+    """
+    check_request(method, path)
     template = split(path)
-    sent = [
-        each for each in journal if each.method == method and matches(template, split(each.target.partition("?")[0]))
-    ]
+    asked = [each for each in journal if matches(template, split(each.target.partition("?")[0]))]
+    sent = [each for each in asked if each.method == method]
     if sent:
-        raise PollingError(f"{method} {path} was requested {len(sent)} times", sent, _listed(sent))
+        raise PollingError(f"{method} {path} was requested {_times(len(sent))}", sent, _listed(sent))
+    if not (is_known(path) or is_served(path) or any(each.by_handler for each in asked)):
+        raise UsageError(f"the API has no path {shown(path, 50)}", fix=difference(path), value=path)
+
+
+def _check_any(journal: Sequence[Exchange], what: str = "") -> None:
+    if not journal:
+        raise PollingError(f"no request {what} was made".replace("  ", " "), (), [_NOTHING])
+
+
+_NOTHING = "fix  let the client send its requests to redis_actions.url before this line"
+
+
+def _times(count: int, *, more: bool = False) -> str:
+    return f"{count}{' more' if more else ''} time{'' if count == 1 else 's'}"

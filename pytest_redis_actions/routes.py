@@ -12,11 +12,35 @@ from functools import cache
 from urllib.parse import unquote
 
 from .access import VIEW, VIEW_ALL_NODES, VIEW_NODE
-from .errors import nearest
+from .errors import UsageError, advice, nearest, shown
 from .lifecycle import OTHER, STATE_MACHINE, TASK
 from .releases import has
 
-__all__ = ["ROUTES", "Match", "Read", "Route", "Start", "difference", "find", "matches", "split"]
+__all__ = [
+    "ROUTES",
+    "Match",
+    "Read",
+    "Route",
+    "Start",
+    "check_request",
+    "difference",
+    "find",
+    "is_known",
+    "matches",
+    "split",
+]
+
+__tracebackhide__ = True
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+# Below /v1 and /v2: the other collections of the reference, of which a few requests at most are played.
+_UNPLAYED = (
+    "bdb_groups", "bdbs", "bootstrap", "cluster", "cm_settings", "crdb_tasks", "crdbs", "debuginfo", "diagnostics",
+    "endpoints", "job_scheduler", "jsonschema", "ldap_mappings", "license", "local", "logs", "migrations", "modules",
+    "nodes", "ocsp", "proxies", "redis_acls", "roles", "services", "shards", "suffix", "suffixes", "usage_report",
+    "users",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -251,6 +275,38 @@ def find(path: str) -> Match | None:
     return None
 
 
+def check_request(method: object, path: object) -> None:
+    """Refuse what no request can be: a method that does not exist, a path with a host or a query.
+
+    Raises:
+        UsageError: with the fix.
+    """
+    if method not in METHODS:
+        fix = advice(method, METHODS)
+        raise UsageError(
+            f"method {shown(method, 30)} is unknown", fix=f"{fix}known are {', '.join(METHODS)}", value=method
+        )
+    if not (isinstance(path, str) and path.startswith("/")):
+        raise UsageError(
+            f"path {shown(path, 40)} must begin with a slash", fix='leave scheme and host out, "/v1/bdbs"', value=path
+        )
+    if "?" in path or "#" in path:
+        raise UsageError(
+            f"path {shown(path, 40)} must not have a query", fix=f"write {path.partition('?')[0]!r}"[:100], value=path
+        )
+
+
+def is_known(path: str) -> bool:
+    """Tell whether the API has a path, or a template, on whatever release; the stub may not play it."""
+    return find(path) is not None or _is_unplayed(path)
+
+
+def _is_unplayed(path: str) -> bool:
+    version, collection, *_ = *split(path), "", ""
+    is_ours = version in ("v1", "v2") and collection in _UNPLAYED and "//" not in path and not path.endswith("/")
+    return is_ours and _near(split(path), collection)[0] != (1, 0)
+
+
 def difference(path: str) -> str:
     """Return the nearest route to a path that met none, and the one thing that differs."""
     if path != "/" and path.endswith("/"):
@@ -261,12 +317,21 @@ def difference(path: str) -> str:
         single = find("/" + "/".join(part for part in path.split("/") if part))
         if single is not None:
             return f"nearest {single.route.template}: a slash is doubled"
+    if _is_unplayed(path):
+        return "the API has it, and this stub does not play it: serve it with redis_actions.httpserver"
     segments = split(path)
-    close = [(_distance(route.segments, segments), route) for route in ROUTES]
-    score, route = min(close, key=lambda pair: pair[0])
+    score, route = _near(segments)
     if score[0] > 1:
         return _nearest_text(path)
     return f"nearest {route.template}: {_what_differs(route.segments, segments)}"
+
+
+def _near(segments: tuple[str, ...], collection: str = "") -> tuple[tuple[int, int], Route]:
+    """Return the nearest route, of one collection or of all, and how far it is: segments that differ, and those of
+    them that are no typos.
+    """
+    near = [(_distance(route.segments, segments), route) for route in ROUTES if collection in ("", route.segments[1])]
+    return min(near, key=lambda pair: pair[0], default=((9, 9), ROUTES[0]))
 
 
 def _distance(template: tuple[str, ...], segments: tuple[str, ...]) -> tuple[int, int]:

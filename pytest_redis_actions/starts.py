@@ -18,7 +18,7 @@ from .messages import Answer, Call, Refused, document_of, is_true, refusal
 from .model import Operation, Place
 from .records import Records
 from .releases import has
-from .routes import Read, Route, Start, find, matches, split
+from .routes import ROUTES, Route, Start, find, matches, split
 from .script import Script, Step, default_script, kind_of
 
 __all__ = ["CLUSTER_ACTIONS", "NODE_ACTIONS", "Planned", "Starting", "outside", "place_of", "script_of"]
@@ -28,6 +28,7 @@ __tracebackhide__ = True
 NODE_ACTIONS = ("remove", "maintenance_on", "maintenance_off", "enslave_node")  # E-NODE-10
 CLUSTER_ACTIONS = ("change_master",)  # E-NODE-3
 _LISTED_NODE_NAME = {"remove": "remove_node"}  # E-C11
+_NEVER_START = ("GET", "HEAD", "OPTIONS")
 _BDB_UID = re.compile("[1-9][0-9]{0,8}")
 
 
@@ -40,6 +41,12 @@ class Planned:
     uid: str
     kind: str
     script: Script | None
+    optional: bool = False
+
+    @property
+    def path(self) -> str:
+        """The template, as a path."""
+        return f"/{'/'.join(self.template)}"
 
 
 class Starting:
@@ -59,21 +66,17 @@ class Starting:
 
     # What a test announces
 
-    def plan(self, method: str, path: str, script: Iterable[Step] | None, uid: str | None) -> str:
+    def plan(
+        self, method: str, path: str, script: Iterable[Step] | None, uid: str | None, *, optional: bool = False
+    ) -> str:
         """Let the next request of this method and path start an operation with this script; return its uid.
 
         The path may be a template, "/v1/bdbs/{uid}". A path that the API lacks is served for that one request.
         """
-        match = find(path)
-        start = match.route.methods.get(method) if match else None
-        if isinstance(start, Read):
-            raise UsageError(
-                f"{method} {shown(path, 40)} starts no operation",
-                fix="name a request that starts one, such as POST /v1/bdbs",
-            )
+        start = _start_of(method, path)
         kind = start.kind if start else kind_of(script) if script is not None else TASK
         checked = None if script is None else script_of(kind, script, self._release, self._profile)
-        planned = Planned(method, split(path), self.new_uid(uid or None), kind, checked)
+        planned = Planned(method, split(path), self.new_uid(uid or None), kind, checked, optional)
         self._planned.append(planned)
         return planned.uid
 
@@ -90,10 +93,15 @@ class Starting:
             if planned.uid == uid:
                 raise UsageError(
                     f"uid {shown(uid, 40)} is in use",
-                    fix=f"what {planned.method} /{'/'.join(planned.template)} will start has it; leave uid out",
+                    fix=f"what {planned.method} {planned.path} will start has it; leave uid out",
                     value=uid,
                 )
         return uid
+
+    @property
+    def unmet(self) -> tuple[Planned, ...]:
+        """What a test has announced and no request has started."""
+        return tuple(planned for planned in self._planned if not planned.optional)
 
     def planned_for(self, method: str, path: str) -> Planned | None:
         """Return what a test has announced of a request."""
@@ -166,6 +174,31 @@ class Starting:
         else:
             document = {}
         return wire.started(shape, operation, document, description=start.description)
+
+
+def _start_of(method: str, path: str) -> Start | None:
+    """Return what the API starts at such a request; None for a path that it lacks.
+
+    Raises:
+        UsageError: a request that starts nothing, or a template that stands for several routes.
+    """
+    match = find(path)
+    start = match.route.methods.get(method) if match else None
+    if isinstance(start, Start):
+        return start
+    if match is not None or method in _NEVER_START:
+        starting = [name for name, what in match.route.methods.items() if isinstance(what, Start)] if match else []
+        raise UsageError(
+            f"{method} {shown(path, 40)} starts no operation",
+            fix=f"write {starting[0]!r}" if starting else "name a request that starts one, such as POST /v1/bdbs",
+            value=(method, path),
+        )
+    several = [route.template for route in ROUTES if matches(split(path), route.segments)]
+    if several:
+        raise UsageError(
+            f"path {shown(path, 40)} stands for several routes", fix=f"write {several[0]!r}, or another", value=path
+        )
+    return None
 
 
 def script_of(kind: str, steps: Iterable[Step] | None, release: str, profile: str) -> Script:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from . import polling
@@ -12,7 +13,7 @@ from .access import Access
 from .clock import Clock, Watched
 from .coverage import Coverage
 from .endpoint import Endpoint
-from .errors import UnfiredFaults, UnroutedRequests, UsageError, shown
+from .errors import UnfiredFaults, UnmetStarts, UnroutedRequests, UsageError, shown
 from .faults import Fault
 from .handle import Action
 from .injection import Injected, aimed, separate
@@ -21,6 +22,7 @@ from .lifecycle import OTHER, STATE_MACHINE, TASK
 from .model import Place
 from .options import Options
 from .report import coverage, report_lines
+from .routes import check_request
 from .script import Step, is_json
 from .starts import NODE_ACTIONS
 
@@ -199,7 +201,13 @@ class RedisActions:
         return Action(self._endpoint, uid, name)
 
     def when(
-        self, method: str, path: str, *, script: Iterable[Step | Fault] | None = None, uid: str | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        script: Iterable[Step | Fault] | None = None,
+        uid: str | None = None,
+        optional: bool = False,
     ) -> Action:
         """Say what the next such request starts; return a handle on it, whose uid is known already.
 
@@ -209,23 +217,16 @@ class RedisActions:
                 then served for that one request with {"action_uid": …}.
             script: what the operation goes through; the happy path, one poll a step, if left out.
             uid: its action_uid; a new one if left out.
+            optional: whether the test passes although no such request came.
 
         Raises:
             ScriptError: the operation that this request starts cannot go through this script.
-            UsageError: a request that starts nothing, a path without a leading slash.
+            UsageError: a request that starts nothing, a path without a leading slash or with a query.
+            UnmetStarts: at the end of the test, if no request has started it and the stub is strict.
         """
-        if not (isinstance(method, str) and method.isalpha() and method.isupper()):
-            raise UsageError(
-                f"method {shown(method, 30)} is no method", fix='write it in capitals, "POST"', value=method
-            )
-        if not (isinstance(path, str) and path.startswith("/")):
-            raise UsageError(
-                f"path {shown(path, 40)} is no path",
-                fix='begin it with a slash and leave the host out, "/v1/bdbs"',
-                value=path,
-            )
+        check_request(method, path)
         steps, faults = separate(script, self.clock.seconds)
-        uid = self._endpoint.plan(method, path, steps, uid)
+        uid = self._endpoint.plan(method, path, steps, uid, optional=optional)
         self._inject(faults, uid)
         return Action(self._endpoint, uid, f"{method} {path}")
 
@@ -248,6 +249,7 @@ class RedisActions:
         polls: int | None = None,
         at: float | None = None,
         seconds: float | None = None,
+        optional: bool = False,
     ) -> None:
         """Let something go wrong: for a number of requests, or for a while on the stub's clock.
 
@@ -260,6 +262,7 @@ class RedisActions:
             polls: how many meet it then; 1 if left out, all of them for a fault that is timed.
             at: seconds on the clock at which it begins.
             seconds: how long it lasts; for ever if left out.
+            optional: whether the test passes although no request has met it.
 
         Raises:
             UsageError: no fault, a bound that is none, a target that is none.
@@ -267,7 +270,9 @@ class RedisActions:
         """
         target = on.uid if isinstance(on, Action) else on
         now = self.clock.seconds
-        self.inject(aimed(fault, target, after_polls=after_polls, polls=polls, at=at, seconds=seconds, now=now))
+        injected = aimed(fault, target, after_polls=after_polls, polls=polls, at=at, seconds=seconds, now=now)
+        injected.optional = optional
+        self.inject(injected)
 
     def inject(self, injected: Injected) -> None:
         """Let a fault happen, as it stands: what `fault` does with what it is given."""
@@ -312,23 +317,38 @@ class RedisActions:
         self._endpoint.injection.chaos(seed)
 
     def assert_never_requested(self, method: str, path: str) -> None:
-        """Fail if a client has sent a request of this method and path, such as ("DELETE", "/v1/actions/{uid}")."""
-        polling.assert_never_requested(self.journal, method, path)
+        """Fail if a client has sent a request of this method and path, such as ("DELETE", "/v1/actions/{uid}").
+
+        Raises:
+            PollingError: it has.
+            UsageError: neither the API nor a handler of the test has the path; the nearest one is named.
+        """
+        polling.assert_never_requested(self.journal, method, path, is_served=self._is_served)
+
+    def _is_served(self, path: str) -> bool:
+        """Tell whether a handler of the test's own serves a path."""
+        server = self._server
+        matchers = [each.matcher for each in (*server.ordered_handlers, *server.oneshot_handlers, *server.handlers)]
+        return any(matcher.match_uri(SimpleNamespace(path=path)) for matcher in matchers)
 
     def assert_header(self, name: str, value: str | None = None) -> None:
-        """Fail unless every request had a header, and with this value if one is given."""
+        """Fail unless every request had a header, and with this value if one is given; and if there was no request."""
         polling.assert_header(self.journal, name, value)
 
     def assert_one_connection(self) -> None:
-        """Fail if the requests came on more than one TCP connection."""
+        """Fail unless all requests came on one TCP connection."""
         polling.assert_one_connection(self.journal)
 
     def assert_retry_after_honoured(self) -> None:
-        """Fail if a client came back sooner, on the stub's clock, than a Retry-After had told it."""
+        """Fail if a client came back sooner, on the stub's clock, than a Retry-After had told it, or if none came back
+        after one.
+        """
         polling.assert_retry_after_honoured(self.journal)
 
     def assert_no_overlapping_polls(self) -> None:
-        """Fail if a request about an operation came while another about the same one was not answered yet."""
+        """Fail if a request about an operation came while another about the same one was not answered yet, or if none
+        came.
+        """
         polling.assert_no_overlapping_polls(self.journal)
 
     def report(self) -> str:
@@ -362,15 +382,20 @@ class RedisActions:
         Raises:
             UnroutedRequests: requests met no route, and the stub is strict.
             UnfiredFaults: faults met no request, and it is.
+            UnmetStarts: what `when` announced was not started, and it is.
         """
         if self._options.strict and self._endpoint.unrouted:
             raise UnroutedRequests(
                 tuple(self._endpoint.unrouted),
-                "  fix  register what the client needs on redis_actions.httpserver, or use\n"
-                "       @pytest.mark.redis_actions(strict=False)",
+                "  fix  register what the client needs on redis_actions.httpserver, such as\n"
+                '       redis_actions.httpserver.expect_request("/v1/nodes").respond_with_json([]),\n'
+                "       or use @pytest.mark.redis_actions(strict=False)",
             )
-        if self._options.strict and self._endpoint.injection.unfired and not self._endpoint.injection.is_a_play:
-            raise UnfiredFaults(tuple(map(str, self._endpoint.injection.unfired)))
+        is_a_play = self._endpoint.injection.is_a_play
+        if self._options.strict and not is_a_play and (unfired := self._endpoint.injection.unfired):
+            raise UnfiredFaults(tuple(map(str, unfired)))
+        if self._options.strict and not is_a_play and (unmet := self._endpoint.unmet):
+            raise UnmetStarts(unmet)
         self._server.check()
 
 

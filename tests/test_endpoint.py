@@ -366,6 +366,13 @@ class TestRefusals:
         assert cluster.error(GET, "/v1/action") == (404, "not_found")
         assert cluster.endpoint.unrouted == ["  GET /v1/action  (nearest /v1/actions: 'action' is not 'actions')"]
 
+    def test_a_path_of_the_api_that_the_stub_does_not_play_says_so(self, cluster: Cluster) -> None:
+        for path, text in [("/v1/nodes", "not played by this stub"), ("/v1/nodez", "not a path of this API")]:
+            reply = cluster.ask(GET, path)
+
+            assert reply.code == 404
+            assert json.loads(reply.body)["description"] == f"{path} is {text}"
+
     def test_what_the_stub_does_not_play_is_noted(self, cluster: Cluster) -> None:
         assert cluster.error(GET, "/v1/bdbs/1") == (404, "not_found")
         assert cluster.endpoint.unrouted == ["  GET /v1/bdbs/1  (/v1/bdbs/{bdb_uid} is played for PUT and DELETE only)"]

@@ -45,9 +45,18 @@ WRONG_CALLS = (
     ("redis_actions.add_state_machine('x', object_name=None)", "object_name=None is no text"),
     ("redis_actions.clock.advance(-1)", "advance(-1): time can't go backwards"),
     ("redis_actions.auth_for('root')", "unknown role 'root'"),
-    ("redis_actions.when('get', '/v1/bdbs')", "method 'get' is no method"),
-    ("redis_actions.when('POST', 'http://x/v1/bdbs')", "path 'http://x/v1/bdbs' is no path"),
+    ("redis_actions.when('get', '/v1/bdbs')", "method 'get' is unknown"),
+    ("redis_actions.when('POST', 'http://x/v1/bdbs')", "path 'http://x/v1/bdbs' must begin with a slash"),
+    ("redis_actions.when('PUT', '/v1/bdbs/1?dry_run=1')", "path '/v1/bdbs/1?dry_run=1' must not have a query"),
     ("redis_actions.when('GET', '/v1/actions')", "GET '/v1/actions' starts no operation"),
+    ("redis_actions.when('GET', '/v1/bdbs')", "GET '/v1/bdbs' starts no operation"),
+    ("redis_actions.when('POST', '/v1/bdbs/{uid}')", "POST '/v1/bdbs/{uid}' starts no operation"),
+    ("redis_actions.when('GET', '/my/own/path')", "GET '/my/own/path' starts no operation"),
+    ("redis_actions.when('HEAD', '/v1/bdbs')", "HEAD '/v1/bdbs' starts no operation"),
+    ("redis_actions.when('POST', '/v1/{collection}')", "path '/v1/{collection}' stands for several routes"),
+    ("redis_actions.assert_never_requested('get', '/v1/bdbs')", "method 'get' is unknown"),
+    ("redis_actions.assert_never_requested('GET', '/v1/action')", "the API has no path '/v1/action'"),
+    ("redis_actions.add_action('x').assert_polled()", "assert_polled() has no bound"),
     ("redis_actions.when('POST', '/v1/bdbs').cancel()", "POST /v1/bdbs has not been started yet"),
     ("make_redis_actions(release='9.9')", "unknown release '9.9'"),
     ("make_redis_actions(prot=3)", "unknown option 'prot'"),
@@ -140,7 +149,7 @@ class TestStrictTeardown:
             [
                 "E *UnroutedRequests: 1 request met no route of the actions API",
                 "*GET /v1/action  (nearest /v1/actions: 'action' is not 'actions')",
-                "*fix  register what the client needs on redis_actions.httpserver, or use",
+                "*fix  register what the client needs on redis_actions.httpserver, such as",
             ]
         )
 
@@ -282,7 +291,7 @@ class TestIsolation:
                 assert redis_actions.clock.seconds == 0
                 assert len(redis_actions.journal) == 0
                 redis_actions.httpserver.expect_request("/x").respond_with_data("x")
-                redis_actions.when("POST", "/v1/bdbs", script=[active()])
+                redis_actions.when("POST", "/v1/bdbs", script=[active()], optional=True)
                 redis_actions.add_action("migrate_shards", uid="same")
                 redis_actions.clock.advance(5)
                 assert len(get(redis_actions, "/v1/actions").json()["actions"]) == 1
@@ -812,7 +821,49 @@ def test_a_fault_that_never_happened_fails_the_test_at_its_end(suite: pytest.Pyt
             "*    503, Retry-After 7 on ????????-* after 9 requests: 1 came",
             "*    200 without a body on GET /v1/action/{uid} from 30 s to 90 s: none came",
             "*      nearest /v1/actions/{uid}: 'action' is not 'actions'",
-            "*  fix  poll more often, or ask for it earlier; strict=False on the marker allows it",
+            "*  fix  poll more often, or ask for it earlier; fault(…, optional=True) allows it",
+        ]
+    )
+
+
+def test_a_start_that_no_request_met_fails_the_test_at_its_end(suite: pytest.Pytester) -> None:
+    result = run(
+        suite,
+        """
+        from pytest_redis_actions import faults
+
+        def test_none_came(redis_actions):
+            redis_actions.when("POST", "/v1/bdbs")
+            redis_actions.when("POST", "/v1/bdb")
+
+        def test_it_was_refused(redis_actions):
+            redis_actions.when("DELETE", "/v1/bdbs/{uid}")
+            requests.delete(redis_actions.url + "/v1/bdbs/1")
+
+        def test_both_may_be(redis_actions):
+            redis_actions.when("POST", "/v1/bdbs", optional=True)
+            redis_actions.fault(faults.reset(), optional=True)
+
+        @pytest.mark.redis_actions(strict=False)
+        def test_so_may_these(redis_actions):
+            redis_actions.when("POST", "/v1/bdbs")
+
+        def test_one_that_failed_already_is_told_once(redis_actions):
+            redis_actions.when("POST", "/v1/bdbs")
+            assert False
+        """,
+    )
+
+    result.assert_outcomes(passed=4, failed=1, errors=2)
+    result.stdout.fnmatch_lines(
+        [
+            "E * 2 requests of when() started nothing",
+            "*    POST /v1/bdbs: none came",
+            "*    POST /v1/bdb: none came",
+            "*      nearest /v1/bdbs: 'bdb' is not 'bdbs'",
+            "*  fix  let the client send it; when(…, optional=True) allows that none comes",
+            "E * 1 request of when() started nothing",
+            "*    DELETE /v1/bdbs/{uid}: came, and started nothing: #1 -> 401",
         ]
     )
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import requests
 from http_bytes import Wire
 
-from pytest_redis_actions import RedisActions, completed, failed, faults, running
+from pytest_redis_actions import RedisActions, active, completed, failed, faults, gone, running
 from pytest_redis_actions.errors import UsageError
 from pytest_redis_actions.handle import Action
 from pytest_redis_actions.polling import PollingError
@@ -54,10 +56,54 @@ class TestPolled:
         assert lines[1] == f"  action   {action.uid}"
         assert "queued" in lines[2]
 
-    @pytest.mark.parametrize("wrong", [{"at_least": -1}, {"at_most": "3"}, {"no_faster_than": True}])
-    def test_numbers_that_are_none(self, redis_actions: RedisActions, wrong: Any) -> None:
-        with pytest.raises(UsageError, match="is no number from 0"):
+    @pytest.mark.parametrize(
+        ("wrong", "told"),
+        [
+            ({"at_least": -1}, "at_least must be a whole number from 0, not -1"),
+            ({"at_least": 1.5}, "at_least must be a whole number from 0, not 1.5"),
+            ({"at_most": "3"}, "at_most must be a whole number from 0, not '3'\n  fix  write at_most=3"),
+            ({"no_faster_than": True}, "no_faster_than must be a number of seconds above 0, not True"),
+            ({"no_faster_than": timedelta(seconds=90)}, "fix  write no_faster_than=90, or ….total_seconds()"),
+            ({}, "assert_polled() has no bound"),
+            ({"at_least": 0}, "at_least=0 holds for every client"),
+            ({"no_faster_than": 0}, "no_faster_than must be a number of seconds above 0, not 0"),
+            ({"no_faster_than": float("nan")}, "no_faster_than must be a number of seconds above 0, not nan"),
+            ({"at_least": 5, "at_most": 3}, "at_most=3 is below the 5 polls that are expected"),
+            ({"at_most": 1, "no_faster_than": 5}, "at_most=1 is below the 2 polls that are expected"),
+        ],
+    )
+    def test_bounds_that_say_nothing(self, redis_actions: RedisActions, wrong: Any, told: str) -> None:
+        with pytest.raises(UsageError) as caught:
             redis_actions.add_action("x").assert_polled(**wrong)
+
+        assert told in str(caught.value)
+        assert len(str(caught.value).splitlines()[0]) <= 80
+
+    @pytest.mark.parametrize(
+        ("bound", "polls", "told"),
+        [
+            ({"at_most": 3}, 0, "polled 0 times, at least 1 expected"),
+            ({"no_faster_than": 5}, 1, "polled 1 time, at least 2 expected"),
+            ({"at_most": 0}, 1, "polled 1 time, at most 0 expected"),
+        ],
+    )
+    def test_a_bound_that_had_nothing_to_look_at(
+        self, redis_actions: RedisActions, session: Any, bound: Any, polls: int, told: str
+    ) -> None:
+        action = redis_actions.add_action("migrate_shards")
+        poll(redis_actions, session, action, polls)
+
+        with pytest.raises(PollingError) as caught:
+            action.assert_polled(**bound)
+
+        assert str(caught.value).splitlines()[0] == told
+
+    def test_fewer_polls_may_be_allowed_by_name(self, redis_actions: RedisActions, session: Any) -> None:
+        action = redis_actions.add_action("migrate_shards")
+        action.assert_polled(at_most=0)
+        poll(redis_actions, session, action)
+
+        action.assert_polled(at_least=1, no_faster_than=5)
 
     def test_a_list_counts_and_another_method_does_not(self, redis_actions: RedisActions, session: Any) -> None:
         action = redis_actions.add_action("migrate_shards")
@@ -114,6 +160,115 @@ class TestAfterTheEnd:
         assert str(caught.value).splitlines()[0] == "polled 3 more times after failed was seen at #2"
         assert [each.number for each in caught.value.exchanges] == [3, 4, 5]
 
+    def test_nobody_saw_the_end(self, redis_actions: RedisActions, session: Any) -> None:
+        action = redis_actions.add_action("migrate_shards", script=[running(), failed()])
+        not_started = redis_actions.when("POST", "/v1/bdbs", optional=True)
+        poll(redis_actions, session, action)
+
+        for each in (action, not_started):
+            with pytest.raises(PollingError, match="no poll saw how the operation ended"):
+                each.assert_not_polled_after_terminal()
+
+    def test_a_record_that_has_vanished_is_an_end(self, redis_actions: RedisActions, session: Any) -> None:
+        machine = redis_actions.add_state_machine("SMDeleteBDB", object_name="bdb:1", script=[active(), gone()])
+        poll(redis_actions, session, machine, 2)
+        machine.assert_not_polled_after_terminal()
+        poll(redis_actions, session, machine)
+
+        with pytest.raises(PollingError, match="polled 1 more time after gone was seen at #2"):
+            machine.assert_not_polled_after_terminal()
+
+    def test_a_404_before_the_record_is_none(self, redis_actions: RedisActions, session: Any) -> None:
+        action = redis_actions.when("POST", "/v1/bdbs", script=[completed()])
+        poll(redis_actions, session, action)
+        session.post(f"{redis_actions.url}/v1/bdbs")
+        poll(redis_actions, session, action)
+
+        action.assert_not_polled_after_terminal()
+
+    def test_nor_is_one_that_a_fault_has_sent(self, redis_actions: RedisActions, session: Any) -> None:
+        action = redis_actions.add_action("migrate_shards", script=[running(), faults.not_found(), running()])
+        poll(redis_actions, session, action, 2)
+
+        with pytest.raises(PollingError, match="no poll saw how the operation ended"):
+            action.assert_not_polled_after_terminal()
+
+
+class TestNothingToLookAt:
+    @pytest.mark.parametrize(
+        ("call", "told"),
+        [
+            (lambda stub: stub.assert_header("X-Team"), "no request was made"),
+            (lambda stub: stub.assert_one_connection(), "no request was made"),
+            (lambda stub: stub.assert_no_overlapping_polls(), "no request about an operation was made"),
+            (lambda stub: stub.assert_retry_after_honoured(), "no reply had a Retry-After with a time to wait"),
+            (lambda stub: stub.add_action("x").assert_no_overlapping_polls(), "no request about an operation was made"),
+            (lambda stub: stub.add_action("x").assert_retry_after_honoured(), "no reply had a Retry-After"),
+        ],
+    )
+    def test_is_a_failure(self, redis_actions: RedisActions, call: Any, told: str) -> None:
+        with pytest.raises(PollingError) as caught:
+            call(redis_actions)
+
+        assert str(caught.value).startswith(told)
+
+    def test_a_client_that_never_came_back(self, redis_actions: RedisActions, session: Any) -> None:
+        action = redis_actions.add_action("x", script=[faults.status(503, retry_after=7), running()])
+        poll(redis_actions, session, action)
+
+        for holder in (redis_actions, action):
+            with pytest.raises(PollingError, match="no client came back after a Retry-After"):
+                holder.assert_retry_after_honoured()
+
+    def test_of_one_operation_only_its_own_requests_count(self, redis_actions: RedisActions, session: Any) -> None:
+        first, second = (redis_actions.add_action("x") for _ in range(2))
+        redis_actions.fault(faults.status(503, retry_after=7), on=first)
+        poll(redis_actions, session, first, 2, every=7)
+        poll(redis_actions, session, second, 2, every=1)
+
+        first.assert_retry_after_honoured()
+        first.assert_no_overlapping_polls()
+
+    @pytest.mark.parametrize("wrong", [(None,), (7,), ("X-Team", 7)])
+    def test_a_header_that_is_none(self, redis_actions: RedisActions, wrong: Any) -> None:
+        with pytest.raises(UsageError, match="must be a text"):
+            redis_actions.assert_header(*wrong)
+
+
+class TestNeverRequested:
+    @pytest.mark.parametrize(
+        ("method", "path", "told"),
+        [
+            ("get", "/v1/actions", "method 'get' is unknown\n  fix  write 'GET'"),
+            ("DELTE", "/v1/actions", "method 'DELTE' is unknown\n  fix  write 'DELETE'"),
+            ("GET", "v1/actions", "path 'v1/actions' must begin with a slash"),
+            ("GET", "http://x/v1/actions", "path 'http://x/v1/actions' must begin with a slash"),
+            ("GET", "/v1/actions?x=1", "path '/v1/actions?x=1' must not have a query\n  fix  write '/v1/actions'"),
+            ("GET", "/v1/action/{uid}", "the API has no path '/v1/action/{uid}'\n  fix  nearest /v1/actions/{uid}"),
+            ("GET", "/v1/nodes/1/acton", "the API has no path '/v1/nodes/1/acton'\n  fix  nearest"),
+            ("GET", "/v9/things", "the API has no path '/v9/things'"),
+        ],
+    )
+    def test_what_cannot_be_requested(self, redis_actions: RedisActions, method: str, path: str, told: str) -> None:
+        with pytest.raises(UsageError) as caught:
+            redis_actions.assert_never_requested(method, path)
+
+        assert told in str(caught.value)
+
+    @pytest.mark.parametrize("path", ["/v1/actions/{uid}", "/v1/actions/159ca2f8", "/v1/nodes/{uid}", "/v1/license"])
+    def test_paths_of_the_api(self, redis_actions: RedisActions, path: str) -> None:
+        redis_actions.assert_never_requested("DELETE", path)
+
+    @pytest.mark.parametrize("uri", ["/my/own", re.compile("/my/o.n")])
+    def test_a_path_that_a_handler_serves(self, redis_actions: RedisActions, session: Any, uri: Any) -> None:
+        redis_actions.httpserver.expect_oneshot_request(uri, method="GET").respond_with_data("")
+        redis_actions.assert_never_requested("DELETE", "/my/own")
+        session.get(f"{redis_actions.url}/my/own")
+
+        redis_actions.assert_never_requested("DELETE", "/my/own")
+        with pytest.raises(PollingError, match="GET /my/own was requested 1 time"):
+            redis_actions.assert_never_requested("GET", "/my/own")
+
 
 class TestTheWholeStub:
     @pytest.mark.parametrize("form", ["7", "date"])
@@ -144,7 +299,8 @@ class TestTheWholeStub:
         handler.respond_with_data("", status=503, headers={"Retry-After": value})
         poll(redis_actions, session, action, 2, every=0)
 
-        redis_actions.assert_retry_after_honoured()
+        with pytest.raises(PollingError, match="no reply had a Retry-After with a time to wait"):
+            redis_actions.assert_retry_after_honoured()
 
     def test_a_header_on_every_request(self, redis_actions: RedisActions, session: Any) -> None:
         action = redis_actions.add_action("migrate_shards")
@@ -178,7 +334,7 @@ class TestTheWholeStub:
 
         with pytest.raises(PollingError) as caught:
             redis_actions.assert_never_requested("DELETE", "/v1/actions/{uid}")
-        assert str(caught.value).splitlines()[0] == "DELETE /v1/actions/{uid} was requested 1 times"
+        assert str(caught.value).splitlines()[0] == "DELETE /v1/actions/{uid} was requested 1 time"
 
     def test_overlapping_polls(self, redis_actions: RedisActions, session: Any) -> None:
         action = redis_actions.add_action("migrate_shards")

@@ -55,7 +55,8 @@ def test_what_the_fixture_offers() -> None:
         "add_action", "add_state_machine", "add_other", "when", "fault", "play", "chaos",
     }  # fmt: skip
     assert {name for name in dir(Action) if not name.startswith("_")} == {
-        "assert_not_polled_after_terminal", "assert_polled", "cancel", "polls", "requests", "status", "trace",
+        "assert_no_overlapping_polls", "assert_not_polled_after_terminal", "assert_polled",
+        "assert_retry_after_honoured", "cancel", "polls", "requests", "status", "trace",
     }  # fmt: skip
 
 

@@ -50,6 +50,9 @@ def test_the_reference_is_younger_than_the_migration_of_shards() -> None:  # E-S
     assert route.is_in("7.4", "documented")
 
 
+UNPLAYED = "the API has it, and this stub does not play it: serve it with redis_actions.httpserver"
+
+
 def test_an_encoded_slash_and_dots_never_separate() -> None:
     for raw, value in [("a%2fb", "a/b"), ("..", ".."), ("%2e%2e", ".."), ("%ff", "\ufffd")]:
         match = find(f"/v1/actions/{raw}")
@@ -67,6 +70,12 @@ def test_an_encoded_slash_and_dots_never_separate() -> None:
         ("/actions", "nearest /v1/actions: 'v1' is missing"),
         ("/api/v1/actions", "nearest /v1/actions: 'api' is too much"),
         ("/v1/nodes/1/action/remove", "nearest /v1/nodes/{node_uid}/actions/{action}: 'action' is not 'actions'"),
+        ("/v1/nodes", UNPLAYED),
+        ("/v1/nodes/1", UNPLAYED),
+        ("/v1/cluster", UNPLAYED),
+        ("/v1/logs/1", UNPLAYED),
+        ("/v1/crdb_tasks/159ca2f8/actions/cancel", UNPLAYED),
+        ("/v1/bdbs/1/availability", UNPLAYED),
         ("/", "no route is near it"),
         ("/completely/elsewhere/and/far/away", "no route is near it"),
     ],
