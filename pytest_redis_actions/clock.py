@@ -138,10 +138,10 @@ class VirtualClock:
         for act in due:
             act()
 
-    def call_at(self, seconds: float, act: Callable[[], object]) -> None:
-        """Do something when the clock gets there."""
+    def call_after(self, seconds: float, act: Callable[[], object]) -> None:
+        """Do something when the clock has moved on by this many seconds."""
         with self._lock:
-            self._alarms.append((_checked(seconds, "call_at"), act))
+            self._alarms.append((self.nanoseconds + _checked(seconds, "call_after"), act))
 
     async def asleep(self, seconds: float) -> None:
         """Stand in for `asyncio.sleep`: the clock moves on at once, and other tasks get their turn."""
@@ -250,9 +250,9 @@ class WallClock:
     def requested(self) -> None:
         """Do nothing."""
 
-    def call_at(self, seconds: float, act: Callable[[], object]) -> None:
-        """Do something when the clock gets there."""
-        timer = threading.Timer(max(0.0, (seconds - self.seconds) / self.rate), act)
+    def call_after(self, seconds: float, act: Callable[[], object]) -> None:
+        """Do something when this many seconds have passed on the clock."""
+        timer = threading.Timer(_checked(seconds, "call_after") / _NANOSECONDS / self.rate, act)
         timer.daemon = True
         timer.start()
 

@@ -17,7 +17,7 @@ from . import wire
 from .access import Access, may
 from .clock import Clock
 from .faults import ABSENT, Fault, HttpDate
-from .injection import Injection
+from .injection import Injected, Injection
 from .journal import Exchange, Journal, safe_headers, safe_target
 from .lifecycle import OTHER, STATE_MACHINE, TASK
 from .messages import (
@@ -77,12 +77,12 @@ class Endpoint:
         self.clock = clock
         self.access = access
         self.journal = Journal()
-        self.unrouted: list[str] = []
+        self._unrouted: list[str] = []
         self._bdb_envelope = bdb_envelope
         self._forgotten = forgotten or {}
         self._records = Records(release)
-        self._starting = Starting(self._records, release=release, profile=profile)
-        self.injection = Injection()
+        self._injection = Injection()
+        self._starting = Starting(self._records, self._injection, release=release, profile=profile)
         self._under_way: dict[int, tuple[int, tuple[str, ...]]] = {}
         self._lock = threading.Lock()
 
@@ -95,24 +95,37 @@ class Endpoint:
         *,
         script: Iterable[Step] | None,
         uid: str | None,
+        faults: Iterable[Injected] = (),
         creation_time: int | None = None,
         **more: object,
     ) -> str:
-        """Add an operation and return its uid. Its script starts now."""
+        """Add an operation and return its uid. Its script starts now, and no client sees it before its faults are set.
+
+        Args:
+            faults: those of its script: see `separate`.
+        """
         checked = script_of(kind, script, self.release, self.profile)
         with self._lock:
             uid = self._starting.new_uid(uid)
             now = self.clock.seconds
             created = self._unix(now) if creation_time is None else creation_time
             self._records.add(Operation(uid, kind, name, checked, now, created, **more))  # type: ignore[arg-type]  # the stub passes Operation's own fields
+            self._injection.arm(faults, uid, now)
         return uid
 
     def plan(
-        self, method: str, path: str, script: Iterable[Step] | None, uid: str | None, *, optional: bool = False
+        self,
+        method: str,
+        path: str,
+        script: Iterable[Step] | None,
+        uid: str | None,
+        faults: Iterable[Injected] = (),
+        *,
+        optional: bool = False,
     ) -> str:
         """Announce what the next request of this method and path starts; return its uid. See Starting.plan."""
         with self._lock:
-            return self._starting.plan(method, path, script, uid, optional=optional)
+            return self._starting.plan(method, path, script, uid, faults, optional=optional)
 
     @property
     def unmet(self) -> tuple[str, ...]:
@@ -129,6 +142,34 @@ class Endpoint:
         known = f"\n    {difference(planned.path)}" if find(planned.path) is None else ""
         what = f"came, and started nothing: {came[-1]}" if came else "none came"
         return f"{planned.method} {planned.path}: {what}{known}"
+
+    def inject(self, injected: Injected) -> None:
+        """Let a fault happen."""
+        with self._lock:
+            self._injection.add(injected)
+
+    def chaos(self, seed: int) -> None:
+        """Let any fault happen to any GET, at random; the same ones for the same seed."""
+        with self._lock:
+            self._injection.chaos(seed)
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of chaos; None without."""
+        with self._lock:
+            return self._injection.seed
+
+    @property
+    def unfired(self) -> tuple[str, ...]:
+        """The faults that no request has met, and why."""
+        with self._lock:
+            return tuple(map(str, self._injection.unfired))
+
+    @property
+    def unrouted(self) -> tuple[str, ...]:
+        """The requests that met no route, a line each."""
+        with self._lock:
+            return tuple(self._unrouted)
 
     def cancel(self, uid: str) -> bool:
         """Cancel a task; False if it is too late. See Records.cancel."""
@@ -159,8 +200,8 @@ class Endpoint:
         with self._lock:
             now = self.clock.seconds
             match = find(path)
-            uids = self._polled(match, now) if self.injection else ()
-            fault = self.injection.fault_for(request.method, split(path), match, uids, now)
+            uids = self._polled(match, now) if self._injection else ()
+            fault = self._injection.fault_for(request.method, split(path), match, uids, now)
             answer = self._answer_with(fault, request, path, query, match, now)
             body = answer.raw if answer.raw is not None else _encoded(answer.document)
             secret = answer.code == 200 and match is not None and match.route.template.startswith("/v1/users/")
@@ -327,7 +368,7 @@ class Endpoint:
         return match.route, match.values
 
     def _note_unrouted(self, request: Request, why: str) -> None:
-        self.unrouted.append(f"  {request.method[:20]} {safe_target(request.target)}  ({why})")
+        self._unrouted.append(f"  {request.method[:20]} {safe_target(request.target)}  ({why})")
 
     def _no_method(self, request: Request, path: str, route: Route) -> Answer:
         if route.whole:

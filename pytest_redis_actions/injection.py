@@ -1,13 +1,13 @@
 """Which fault meets which request: counted in requests, or timed on the clock.
 
-Whoever calls holds the endpoint's lock.
+Of an `Injection` the endpoint's methods alone know, and they hold its lock.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .errors import UsageError, shown
 from .faults import Fault, random_fault
@@ -129,7 +129,6 @@ class Injection:
         self._chaos: random.Random | None = None
         self._in_a_row = 0
         self.seed: int | None = None
-        self.is_a_play = False
 
     def __bool__(self) -> bool:
         return bool(self._injected) or self._chaos is not None
@@ -137,6 +136,11 @@ class Injection:
     def add(self, injected: Injected) -> None:
         """Let a fault happen."""
         self._injected.append(injected)
+
+    def arm(self, script: Iterable[Injected], uid: str, now: float) -> None:
+        """Let the faults of a script happen to the operation that begins it now."""
+        for each in script:
+            self.add(replace(each, uid=uid, begins=None if each.begins is None else now + each.begins))
 
     def chaos(self, seed: int) -> None:
         """Let any fault happen to any request, at random; the same ones for the same seed."""
@@ -174,8 +178,11 @@ class Injection:
         return tuple(each for each in self._injected if not (each.fired or each.optional))
 
 
-def separate(script: Iterable[Step | Fault] | None, now: float) -> tuple[list[Step] | None, list[Injected]]:
-    """Return a script's steps, and its faults, each of which meets one request at its place among them."""
+def separate(script: Iterable[Step | Fault] | None) -> tuple[list[Step] | None, list[Injected]]:
+    """Return a script's steps, and its faults, each of which meets one request at its place among them.
+
+    The times of the faults count from the beginning of the script.
+    """
     if script is None or isinstance(script, (str, Step)) or not isinstance(script, Iterable):
         return script, []  # type: ignore[return-value]  # what is no script is refused with the steps
     steps: list[Step] = []
@@ -188,6 +195,5 @@ def separate(script: Iterable[Step | Fault] | None, now: float) -> tuple[list[St
             continue
         elapsed = sum(step.seconds or 0 for step in steps if isinstance(step, Step))
         polls = sum(step.polls or 1 for step in steps if isinstance(step, Step))
-        begins = now + elapsed if timed else None
-        injected.append(Injected(each, after=0 if timed else polls, begins=begins))
+        injected.append(Injected(each, after=0 if timed else polls, begins=elapsed if timed else None))
     return steps, injected

@@ -40,7 +40,7 @@ class Options:
         max_polls: requests after which a client that sleeps on the virtual clock is stopped; 10,000 if left out.
         max_virtual_seconds: seconds on that clock after which it is; 1,000,000 if left out.
         scenario: what is played from the beginning, "S29"; the operation is `redis_actions.played`.
-        refuses: seconds on the clock for which the port, one of its own, refuses connections at first.
+        refuses: seconds on the clock, from now on, for which the port, one of its own, refuses connections.
         bdb_envelope: what `/v1/actions/bdb/{uid}` answers with: "array" as documented, or "wrapper" (E-C6).
     """
 

@@ -1,4 +1,7 @@
-"""The operations of one stub: added, read, cancelled, removed. Whoever calls holds the endpoint's lock."""
+"""The operations of one stub: added, read, cancelled, removed.
+
+Of `Records` the endpoint's methods alone know, and they hold its lock.
+"""
 
 from __future__ import annotations
 

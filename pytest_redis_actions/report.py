@@ -21,8 +21,8 @@ def report_lines(endpoint: Endpoint, url: str) -> Iterator[str]:
     journal, clock = endpoint.journal, endpoint.clock
     count = f"{len(journal)} request{'' if len(journal) == 1 else 's'}"
     yield f"Redis Enterprise {endpoint.release} at {url}, clock at {clock.seconds:g} s, {count}"
-    if endpoint.injection.seed is not None:
-        yield f"redis_actions.chaos(seed={endpoint.injection.seed}) reproduces the faults"
+    if endpoint.seed is not None:
+        yield f"redis_actions.chaos(seed={endpoint.seed}) reproduces the faults"
     asked = [uid for uid in endpoint.uids if journal.of(uid)]
     for uid in asked[:_REPORTED]:
         yield from _operation_lines(endpoint, uid)

@@ -163,7 +163,7 @@ class SessionServer:
         if options.scenario is not None:
             stub.play(options.scenario)
         if options.refuses:
-            stub.clock.call_at(options.refuses, server.listen)
+            stub.clock.call_after(options.refuses, server.listen)
         return stub
 
     def _play(self, node: pytest.Item, options: Options, server: StubServer) -> Iterator[RedisActions]:

@@ -1,6 +1,6 @@
 """Requests that start an operation: those of the API, and those that a test has announced.
 
-Whoever calls holds the endpoint's lock.
+Of `Starting` the endpoint's methods alone know, and they hold its lock.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from . import wire
 from .access import ANYBODY
 from .errors import UsageError, shown
+from .injection import Injected, Injection
 from .lifecycle import STATE_MACHINE, TASK
 from .messages import Answer, Call, Refused, document_of, is_true, refusal
 from .model import Operation, Place
@@ -41,6 +42,7 @@ class Planned:
     uid: str
     kind: str
     script: Script | None
+    faults: tuple[Injected, ...] = ()
     optional: bool = False
 
     @property
@@ -54,12 +56,14 @@ class Starting:
 
     Args:
         records: where they go.
+        injection: where the faults of their scripts go.
         release: "8.2".
         profile: "wire" or "documented".
     """
 
-    def __init__(self, records: Records, *, release: str, profile: str) -> None:
+    def __init__(self, records: Records, injection: Injection, *, release: str, profile: str) -> None:
         self._records = records
+        self._injection = injection
         self._release = release
         self._profile = profile
         self._planned: list[Planned] = []
@@ -67,7 +71,14 @@ class Starting:
     # What a test announces
 
     def plan(
-        self, method: str, path: str, script: Iterable[Step] | None, uid: str | None, *, optional: bool = False
+        self,
+        method: str,
+        path: str,
+        script: Iterable[Step] | None,
+        uid: str | None,
+        faults: Iterable[Injected] = (),
+        *,
+        optional: bool = False,
     ) -> str:
         """Let the next request of this method and path start an operation with this script; return its uid.
 
@@ -76,7 +87,7 @@ class Starting:
         start = _start_of(method, path)
         kind = start.kind if start else kind_of(script) if script is not None else TASK
         checked = None if script is None else script_of(kind, script, self._release, self._profile)
-        planned = Planned(method, split(path), self.new_uid(uid or None), kind, checked, optional)
+        planned = Planned(method, split(path), self.new_uid(uid or None), kind, checked, tuple(faults), optional)
         self._planned.append(planned)
         return planned.uid
 
@@ -137,6 +148,7 @@ class Starting:
         self._records.add(operation)
         if planned is not None:
             self._planned.remove(planned)
+            self._injection.arm(planned.faults, operation.uid, call.now)
         code = 202 if start.shape == "module" and self._profile == "wire" else 200  # E-C9
         reply = self._started(start, operation, document)
         return Answer(code, reply, aimed=(operation.uid,))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -63,6 +62,7 @@ class RedisActions:
         self.journal: Journal = self._endpoint.journal
         self.clock.watch(Watched(requests=self.journal.__len__, report=self.report))
         self.played: Action | None = None
+        self._is_a_play = False
         server.endpoint = self._endpoint
 
     def __repr__(self) -> str:
@@ -225,20 +225,13 @@ class RedisActions:
             UnmetStarts: at the end of the test, if no request has started it and the stub is strict.
         """
         check_request(method, path)
-        steps, faults = separate(script, self.clock.seconds)
-        uid = self._endpoint.plan(method, path, steps, uid, optional=optional)
-        self._inject(faults, uid)
+        steps, faults = separate(script)
+        uid = self._endpoint.plan(method, path, steps, uid, faults, optional=optional)
         return Action(self._endpoint, uid, f"{method} {path}")
 
     def _add(self, kind: str, name: str, script: Iterable[Step | Fault] | None, uid: str | None, **more: Any) -> str:
-        steps, faults = separate(script, self.clock.seconds)
-        uid = self._endpoint.add(kind, name, script=steps, uid=uid, **more)
-        self._inject(faults, uid)
-        return uid
-
-    def _inject(self, faults: Iterable[Injected], uid: str) -> None:
-        for each in faults:
-            self._endpoint.injection.add(replace(each, uid=uid))
+        steps, faults = separate(script)
+        return self._endpoint.add(kind, name, script=steps, uid=uid, faults=faults, **more)
 
     def fault(
         self,
@@ -276,7 +269,7 @@ class RedisActions:
 
     def inject(self, injected: Injected) -> None:
         """Let a fault happen, as it stands: what `fault` does with what it is given."""
-        self._endpoint.injection.add(injected)
+        self._endpoint.inject(injected)
 
     def play(self, scenario: str) -> Action | None:
         """Set the stage for a scenario of the catalogue: "S18", or "S42:reset" for a play of that name.
@@ -297,7 +290,7 @@ class RedisActions:
             raise UsageError(
                 f"release {self.release} cannot play {scenario}", fix="use a newer release", value=scenario
             )
-        self._endpoint.injection.is_a_play = True
+        self._is_a_play = True
         self.played = play.setting(Stage(self, self._elsewhere))
         return self.played
 
@@ -314,7 +307,7 @@ class RedisActions:
         """
         if type(seed) is not int:
             raise UsageError(f"seed={shown(seed, 30)} is no seed", fix="give a whole number", value=seed)
-        self._endpoint.injection.chaos(seed)
+        self._endpoint.chaos(seed)
 
     def assert_never_requested(self, method: str, path: str) -> None:
         """Fail if a client has sent a request of this method and path, such as ("DELETE", "/v1/actions/{uid}").
@@ -384,17 +377,16 @@ class RedisActions:
             UnfiredFaults: faults met no request, and it is.
             UnmetStarts: what `when` announced was not started, and it is.
         """
-        if self._options.strict and self._endpoint.unrouted:
+        if self._options.strict and (unrouted := self._endpoint.unrouted):
             raise UnroutedRequests(
-                tuple(self._endpoint.unrouted),
+                unrouted,
                 "  fix  register what the client needs on redis_actions.httpserver, such as\n"
                 '       redis_actions.httpserver.expect_request("/v1/nodes").respond_with_json([]),\n'
                 "       or use @pytest.mark.redis_actions(strict=False)",
             )
-        is_a_play = self._endpoint.injection.is_a_play
-        if self._options.strict and not is_a_play and (unfired := self._endpoint.injection.unfired):
-            raise UnfiredFaults(tuple(map(str, unfired)))
-        if self._options.strict and not is_a_play and (unmet := self._endpoint.unmet):
+        if self._options.strict and not self._is_a_play and (unfired := self._endpoint.unfired):
+            raise UnfiredFaults(unfired)
+        if self._options.strict and not self._is_a_play and (unmet := self._endpoint.unmet):
             raise UnmetStarts(unmet)
         self._server.check()
 

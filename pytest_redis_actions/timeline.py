@@ -114,7 +114,7 @@ def exchange_lines(exchanges: Sequence[Exchange], uid: str) -> list[str]:
         status, progress = str(body.get("status", ""))[:11], str(body.get("progress", ""))[:7]
         times = f"x{count} until {last:.1f}s" if count > 1 else ""
         gap = f"+{gaps[first.number]:.1f}" if first.number in gaps else ""
-        text = f"{first.seconds:8.1f}s {gap:>7}  #{first.number:<5}{first.method:<5}{first.code}"
+        text = f"{first.seconds:8.1f}s {gap:>7}  #{first.number:<5}{first.method:<4} {first.code}"
         if first.fault and not body:
             text += f"  {'fault: ' + first.fault[:24]:<19}  {times}"
         else:

@@ -128,3 +128,26 @@ def test_a_wall_clock_sleeps_asynchronously_too() -> None:
 def test_a_rate_is_a_positive_number(rate: object) -> None:
     with pytest.raises(UsageError, match="is no rate"):
         WallClock(rate=rate)  # type: ignore[arg-type]
+
+
+def test_an_alarm_counts_from_when_it_is_set() -> None:
+    clock = VirtualClock()
+    heard: list[float] = []
+    clock.advance(100)
+    clock.call_after(10, lambda: heard.append(clock.seconds))
+
+    clock.advance(9)
+    assert heard == []
+    clock.advance(1)
+    assert heard == [110]
+
+
+def test_an_alarm_of_a_wall_clock_counts_from_when_it_is_set() -> None:
+    clock = WallClock(rate=1000)
+    clock.advance(3600)
+    rung = threading.Event()
+    before = clock.seconds
+    clock.call_after(50, rung.set)
+
+    assert rung.wait(10)
+    assert clock.seconds - before >= 50

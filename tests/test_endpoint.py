@@ -351,7 +351,7 @@ class TestRefusals:
 
         assert reply.code == 405
         assert header(reply, "allow") == "GET, HEAD, OPTIONS"
-        assert cluster.endpoint.unrouted == []
+        assert cluster.endpoint.unrouted == ()
 
     @pytest.mark.parametrize(
         "target", ["/v2/actions", "/v2/actions/x", "/v1/actions/bdb/1", "/v1/shards/actions/failover"]
@@ -360,11 +360,11 @@ class TestRefusals:
         cluster = Cluster("7.2")
 
         assert cluster.error(GET, target) == (404, "not_found")
-        assert cluster.endpoint.unrouted == []
+        assert cluster.endpoint.unrouted == ()
 
     def test_a_path_that_no_release_has_is_noted(self, cluster: Cluster) -> None:
         assert cluster.error(GET, "/v1/action") == (404, "not_found")
-        assert cluster.endpoint.unrouted == ["  GET /v1/action  (nearest /v1/actions: 'action' is not 'actions')"]
+        assert cluster.endpoint.unrouted == ("  GET /v1/action  (nearest /v1/actions: 'action' is not 'actions')",)
 
     def test_a_path_of_the_api_that_the_stub_does_not_play_says_so(self, cluster: Cluster) -> None:
         for path, text in [("/v1/nodes", "not played by this stub"), ("/v1/nodez", "not a path of this API")]:
@@ -375,7 +375,9 @@ class TestRefusals:
 
     def test_what_the_stub_does_not_play_is_noted(self, cluster: Cluster) -> None:
         assert cluster.error(GET, "/v1/bdbs/1") == (404, "not_found")
-        assert cluster.endpoint.unrouted == ["  GET /v1/bdbs/1  (/v1/bdbs/{bdb_uid} is played for PUT and DELETE only)"]
+        assert cluster.endpoint.unrouted == (
+            "  GET /v1/bdbs/1  (/v1/bdbs/{bdb_uid} is played for PUT and DELETE only)",
+        )
 
     def test_options_tells_the_methods(self, cluster: Cluster) -> None:
         reply = cluster.ask("OPTIONS", "/v1/nodes/1/actions/remove")

@@ -248,6 +248,26 @@ def test_connections_are_refused_for_a_while(make_redis_actions: Make) -> None:
     assert poll(stub, action).json()["status"] == "queued"
 
 
+def test_connections_are_refused_for_a_while_from_when_the_port_was_taken(
+    redis_actions: RedisActions, make_redis_actions: Make
+) -> None:
+    redis_actions.clock.advance(100)
+    stub = make_redis_actions(refuses=10, clock=redis_actions.clock)
+    action = stub.add_action("migrate_shards")
+    refused = 0
+
+    with redis_actions.clock.drive(raw_pollers):
+        for _ in range(9):
+            try:
+                raw_pollers.poll(stub.port, action.uid, stub.auth, 0 if refused == 0 else 5, 5, 2)
+                break
+            except ConnectionRefusedError:
+                refused += 1
+
+    assert refused == 2
+    assert [each.seconds for each in action.polls] == [110, 115]
+
+
 def test_connections_that_are_refused_to_the_end_leave_nothing_open(make_redis_actions: Make) -> None:
     stub = make_redis_actions(refuses=10)
 

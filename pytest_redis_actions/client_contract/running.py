@@ -85,7 +85,7 @@ class _Cluster:
         self._servers.append(server)
         stub = RedisActions(Options.of({"strict": False, "clock": self._clock, **options}), server)
         if refuses:
-            self._clock.call_at(refuses * self._client.pace, server.listen)
+            self._clock.call_after(refuses * self._client.pace, server.listen)
         return stub
 
     def elsewhere(self) -> RedisActions:
