@@ -27,6 +27,8 @@ __tracebackhide__ = True
 MAX_POLLS = 10_000
 """Requests after which a client that sleeps on a virtual clock is stopped."""
 
+_PATIENCE = 3  # polls after the bound: a client that sleeps on the clock is told there, on its own line
+
 MAX_VIRTUAL_SECONDS = 1_000_000
 """Virtual seconds, counted from where it began to sleep, after which it is."""
 
@@ -195,10 +197,31 @@ class VirtualClock:
         """Take note that a stub of this clock has got a request."""
         if self.block is not None:
             self.block.requested()
+        elif self._requests > self.max_polls + _PATIENCE:
+            from .driving.block import endless
+
+            self.interrupt(endless(self))
+
+    def interrupt(self, error: type[BaseException]) -> None:
+        """Raise an error in the test that is running, wherever it stands: see `driving.interruption.interrupt`.
+
+        Within a block of this clock everybody who belongs to the block meets it, and the test at the latest at the
+        block's end. Calling it again is harmless.
+
+        Args:
+            error: a class that needs no arguments: `errors.explained(EndlessWait, "what happened\n  fix   …")`.
+        """
+        if self.block is not None:
+            self.block.interrupt(error)
+        else:
+            _interrupt(error)
+
+    @property
+    def _requests(self) -> int:
+        return sum(each.requests() for each in self.watched)
 
     def _check_bounds(self) -> None:
-        requests = sum(each.requests() for each in self.watched)
-        if requests > self.max_polls or self.seconds > self.max_virtual_seconds:
+        if self._requests > self.max_polls or self.seconds > self.max_virtual_seconds:
             from .driving.block import endless
 
             raise endless(self)
@@ -250,6 +273,10 @@ class WallClock:
     def requested(self) -> None:
         """Do nothing."""
 
+    def interrupt(self, error: type[BaseException]) -> None:
+        """Raise an error in the test that is running, wherever it stands: as `VirtualClock.interrupt` does."""
+        _interrupt(error)
+
     def call_after(self, seconds: float, act: Callable[[], object]) -> None:
         """Do something when this many seconds have passed on the clock."""
         timer = threading.Timer(_checked(seconds, "call_after") / _NANOSECONDS / self.rate, act)
@@ -277,6 +304,12 @@ class WallClock:
     def monotonic(self) -> float:
         """Stand in for `time.monotonic`: seconds since the start."""
         return self.seconds
+
+
+def _interrupt(error: type[BaseException]) -> None:
+    from .driving.interruption import interrupt
+
+    interrupt(error)
 
 
 Clock = VirtualClock | WallClock

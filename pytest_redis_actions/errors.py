@@ -9,8 +9,8 @@
     ├── PortInUse                 the fixed port that was asked for is taken (an OSError)
     ├── UnroutedRequests          requests that met no route (an AssertionError), raised at teardown
     ├── UnfiredFaults             faults that no request has met (an AssertionError), raised at teardown
-    ├── UnmetStarts               what `when` announced and no request started (an AssertionError), raised at teardown
-    └── StandStill                virtual time cannot move while a test waits (an AssertionError)
+    └── UnmetStarts               what `when` announced and no request started (an AssertionError), raised at teardown
+    StandStill                    virtual time stands still while a test waits (a BaseException)
     EndlessWait                   a client never gives up (a BaseException, so that no client swallows it by accident)
 
 Each keeps the offender as an attribute and builds its text in ``__str__``; the first line of every text carries the
@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 __all__ = [
     "EndlessWait",
@@ -38,6 +39,7 @@ __all__ = [
     "UsageError",
     "advice",
     "check_number",
+    "explained",
     "nearest",
     "shown",
 ]
@@ -177,8 +179,11 @@ class UnmetStarts(RedisActionsError, AssertionError):
         return "\n".join([*lines, "  fix  let the client send it; when(…, optional=True) allows that none comes"])
 
 
-class StandStill(RedisActionsError, AssertionError):
-    """Virtual time cannot move while the test waits: somebody waits in real time, or for nobody."""
+class StandStill(BaseException):
+    """Virtual time stands still while the test waits: something waits in real time, or for nothing.
+
+    Not an `Exception`, for the same reason as `EndlessWait`.
+    """
 
 
 class EndlessWait(BaseException):
@@ -189,6 +194,19 @@ class EndlessWait(BaseException):
     """
 
     bound = ""
+
+
+def explained(kind: type[Any], text: str, **more: object) -> type[BaseException]:
+    """Return a class of `kind` that needs no arguments: it may have to be raised in another thread.
+
+    Args:
+        more: its attributes.
+    """
+
+    def explain(self: Any, *_: object) -> None:
+        kind.__init__(self, text)
+
+    return type(kind.__name__, (kind,), {"__init__": explain, "__module__": kind.__module__, **more})
 
 
 def shown(value: object, limit: int = 60) -> str:

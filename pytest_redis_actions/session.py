@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import cast
+from types import FrameType
+from typing import Any, cast
 
 import pytest
 
@@ -13,6 +14,7 @@ from .access import Access
 from .authority import Authority
 from .clock import VirtualClock
 from .coverage import Coverage
+from .driving.interruption import interruptible
 from .errors import OptionError, RedisActionsError, UsageError, nearest, shown
 from .options import Options
 from .releases import RELEASES, check_release
@@ -151,7 +153,8 @@ class SessionServer:
             options = Options.of({**base, "release": release, **given})
             stub = self._stub(options, self._own_server(options, opened))
             node.stash.setdefault(_STUBS, []).append(stub)
-            opened.callback(self._finish, node, stub)
+            test = opened.enter_context(interruptible(_dressed))
+            opened.callback(lambda: self._finish(node, stub, test.pending))
             opened.enter_context(self._driving(node, options, stub))
             return stub
 
@@ -169,11 +172,12 @@ class SessionServer:
     def _play(self, node: pytest.Item, options: Options, server: StubServer) -> Iterator[RedisActions]:
         stub = self._stub(options, server)
         node.stash.setdefault(_STUBS, []).append(stub)
-        try:
-            with self._driving(node, options, stub):
-                yield stub
-        finally:
-            self._finish(node, stub)
+        with interruptible(_dressed) as test:
+            try:
+                with self._driving(node, options, stub):
+                    yield stub
+            finally:
+                self._finish(node, stub, test.pending)
 
     @contextmanager
     def _driving(self, node: pytest.Item, options: Options, stub: RedisActions) -> Iterator[None]:
@@ -190,9 +194,11 @@ class SessionServer:
             if node.stash.get(_FAILED, False):
                 block.close()
 
-    def _finish(self, node: pytest.Item, stub: RedisActions) -> None:
+    def _finish(self, node: pytest.Item, stub: RedisActions, pending: type[BaseException] | None) -> None:
         failed = node.stash.get(_FAILED, False)
         try:
+            if pending is not None and not failed:
+                raise _as_outcome(pending)  # it could not be raised where the test stood
             if ended := _left_open(stub):
                 raise UsageError(
                     "clock.drive(…) was entered and never left",
@@ -231,6 +237,32 @@ class SessionServer:
             self._authority = Authority()
             self._open.callback(self._authority.close)
         return self._authority
+
+
+_OUTCOME: type[BaseException] = pytest.fail.Exception.__mro__[1]  # caught by pytest at every finalizer
+_RUNS_USERS_CODE = {"pytest_runtest_call", "pytest_fixture_setup", "teardown_exact"}
+
+
+def _dressed(error: type[BaseException], frame: FrameType | None) -> type[BaseException] | None:
+    """Return what to raise in a test that stands in this frame; None within pytest itself, which must not meet it."""
+    is_users = False
+    while frame is not None:
+        package = frame.f_globals.get("__name__", "").partition(".")[0]
+        if package == "_pytest" and frame.f_code.co_name in _RUNS_USERS_CODE:
+            return _as_outcome(error) if is_users else None
+        is_users = is_users or package not in ("_pytest", "pluggy", "pytest_redis_actions", "contextlib")
+        frame = frame.f_back
+    return None
+
+
+def _as_outcome(error: type[BaseException]) -> type[BaseException]:
+    """Return an error as one that does not keep pytest from tearing the test down."""
+
+    def explain(self: Any, *_: object) -> None:
+        error.__init__(self)
+        self.msg, self.pytrace = str(self.args[0]), True
+
+    return type(error.__name__, (error, _OUTCOME), {"__init__": explain, "__module__": error.__module__})
 
 
 def _certificate(tls: bool | str) -> str:

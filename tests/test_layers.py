@@ -42,6 +42,7 @@ CONTRACT = sorted((PACKAGE / "contract").glob("*.py"))
 DRIVING = (
     "__init__",
     "places",
+    "interruption",
     "replacing",
     "ledger",
     "targets",

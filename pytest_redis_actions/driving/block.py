@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Protocol
 
-from ..errors import EndlessWait, StandStill, UsageError
+from ..errors import EndlessWait, StandStill, UsageError, explained
+from .interruption import interrupt
 from .ledger import RESTING, Ledger, MovableClock, OutsideThread, Party
 from .locks import drive_locks, locks_of
 from .places import near, place
@@ -200,6 +201,12 @@ class Block:
 
     # Bounds
 
+    def interrupt(self, error: type[BaseException]) -> None:
+        """Stop the block, with this error in everybody who belongs to it."""
+        self._stop(error)
+        if self._opener.weight != RESTING:
+            interrupt(error)
+
     def requested(self) -> None:
         """Take note that a stub of this clock has got a request."""
         self.ledger.activity += 1
@@ -230,7 +237,7 @@ class Block:
         """Stop the block because of these threads; they meet the error wherever they are."""
         self._spared = (self._opener,)
         if self.ledger.error is None:
-            self.ledger.stop(_explained(EndlessWait, why))
+            self.ledger.stop(explained(EndlessWait, why))
         self.loops.cancel_all()
         chosen = set(threads)
         self._interrupt(party for party in self.ledger.parties if party.thread in chosen)
@@ -252,7 +259,7 @@ class Block:
             unchanged = 0.0 if self.ledger.activity != seen or sys.gettrace() else unchanged + 0.25
             seen = self.ledger.activity
             if unchanged >= self._guard_seconds and self._test_waits():
-                return self._stop(_explained(StandStill, self._still()))
+                return self._stop(explained(StandStill, self._still()))
 
     def _test_waits(self) -> bool:
         return self._opener.weight == RESTING or self._opener.loop is not None
@@ -304,7 +311,7 @@ def endless(clock: DrivableClock, resting: Iterable[str] = (), *, spins: bool = 
     more = f"; {bound}=… on the marker allows more" if bound else ""
     lines = [problem, f"  fix   give the client a deadline, or the script an end{more}"]
     lines += [f"  waits {where}" for where in dict.fromkeys(resting)][:5]
-    return _explained(EndlessWait, "\n".join([*lines, *_reports(clock)]), bound=bound or "")
+    return explained(EndlessWait, "\n".join([*lines, *_reports(clock)]), bound=bound or "")
 
 
 def _requests(clock: DrivableClock) -> int:
@@ -313,12 +320,3 @@ def _requests(clock: DrivableClock) -> int:
 
 def _reports(clock: DrivableClock) -> list[str]:
     return [each.report() for each in clock.watched[:2]]
-
-
-def _explained(kind: type[Any], text: str, **more: object) -> type[BaseException]:
-    """Return an exception that needs no arguments: it may have to be raised in another thread."""
-
-    def explain(self: Any) -> None:
-        kind.__init__(self, text)
-
-    return type(kind.__name__, (kind,), {"__init__": explain, "__module__": kind.__module__, **more})

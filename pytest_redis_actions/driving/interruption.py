@@ -1,0 +1,130 @@
+"""Interrupting the test that is running, wherever it stands: by a signal, which its thread meets at once.
+
+One test runs at a time, so the state is the process's own: the innermost `interruptible` is the one that is meant.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+__all__ = ["Interruptible", "interrupt", "interruptible"]
+
+__tracebackhide__ = True
+
+_SIGNAL = getattr(signal, "SIGURG", None)
+"""Ignored by default, so that one that arrives late harms nobody; neither debuggers nor pytest-timeout use it."""
+
+Dress = Callable[[type[BaseException], FrameType], type[BaseException] | None]
+
+
+class Interruptible:
+    """A stretch of code that can be interrupted, in the thread that made it.
+
+    Attributes:
+        pending: what is to be raised there and was not yet, as a class that needs no arguments.
+        raised: how often something was raised.
+    """
+
+    def __init__(self, dress: Dress) -> None:
+        self.thread = threading.current_thread()
+        self.pending: type[BaseException] | None = None
+        self.raised = 0
+        self._dress = dress
+        self._previous: Any = None
+        self._is_installed = False
+
+    def install(self) -> None:
+        """Take the signal, where there is one and this is the thread that may."""
+        if _SIGNAL is None or self.thread is not threading.main_thread():
+            return
+        self._previous = signal.getsignal(_SIGNAL)
+        if self._previous is not None:  # None: a handler written in C, which could not be put back
+            signal.signal(_SIGNAL, self._handle)
+            self._is_installed = True
+
+    def restore(self) -> None:
+        """Put the signal's handler back, unless somebody has set another one since."""
+        if self._has_signal and _SIGNAL is not None:
+            signal.signal(_SIGNAL, self._previous)
+        elif self.pending is not None and self.thread.ident is not None:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread.ident), None)
+        self._is_installed = False
+
+    @property
+    def _has_signal(self) -> bool:
+        return self._is_installed and _SIGNAL is not None and signal.getsignal(_SIGNAL) == self._handle
+
+    def raise_soon(self) -> bool:
+        """Let the thread meet what is pending; return whether a signal brings it, and so at once."""
+        if self.thread.ident is None or self.pending is None:
+            return False
+        if self._has_signal and _SIGNAL is not None:
+            signal.pthread_kill(self.thread.ident, _SIGNAL)
+            return True
+        raised = ctypes.py_object(self.pending)  # met when the call that blocks returns
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread.ident), raised)
+        return False
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.pending is None or frame is None or self is not _current():
+            if callable(self._previous):
+                self._previous(number, frame)
+            return
+        raised = self._dress(self.pending, frame)
+        if raised is not None:
+            self.pending = None
+            self.raised += 1
+            raise raised
+
+
+_stack: list[Interruptible] = []
+
+
+def _current() -> Interruptible | None:
+    return _stack[-1] if _stack else None
+
+
+@contextmanager
+def interruptible(dress: Dress = lambda error, frame: error) -> Iterator[Interruptible]:
+    """Let the thread that runs be interrupted within this block.
+
+    Args:
+        dress: given the error and the frame in which the thread stands, it returns what to raise there, or None if
+            nothing may be raised there; it stays pending then.
+    """
+    here = Interruptible(dress)
+    here.install()
+    _stack.append(here)
+    try:
+        yield here
+    finally:
+        _stack.remove(here)
+        here.restore()
+
+
+def interrupt(error: type[BaseException]) -> bool:
+    """Raise an error in the test that is running, wherever it stands; to be called by any other thread.
+
+    It is raised at once, also in a call that blocks (time.sleep, a lock, select), where there are signals and the test
+    runs in the main thread; elsewhere when that call returns. What could not be raised until the test has ended fails
+    it then. Of several errors the first one is raised; calling this again is harmless.
+
+    Args:
+        error: a class that needs no arguments, see `errors.explained`; best no `Exception`, so that no client
+            swallows it.
+
+    Returns:
+        Whether it is raised at once. False: the caller had better hang up on the client, too.
+    """
+    test = _current()
+    if test is None or sys.is_finalizing():
+        return False
+    test.pending = test.pending or error
+    return test.raise_soon()
