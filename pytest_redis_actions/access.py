@@ -1,6 +1,6 @@
 """Who may do what: roles, permissions, and the two ways to say who one is.
 
-Source: E-ROUTE-7, E-NODE-3 to E-NODE-9, E-PERM-1, E-HTTP-3, E-ASSUMED-9, E-ASSUMED-10, E-ASSUMED-20.
+Source: E-ROUTE-7, E-NODE-3 to E-NODE-9, E-PERM-1 to E-PERM-4, E-HTTP-3, E-ASSUMED-25.
 """
 
 from __future__ import annotations
@@ -14,31 +14,35 @@ import secrets
 from collections.abc import Mapping
 
 from .errors import UsageError, advice, shown
-from .releases import has
+from .releases import NEWEST, SINCE, has
 
-__all__ = ["ADMIN", "ANYBODY", "ROLES", "Access", "may"]
+__all__ = ["ADMIN", "ANYBODY", "ROLES", "Access", "may", "roles_of"]
 
 __tracebackhide__ = True
 
 ADMIN = "admin"
-ROLES = (ADMIN, "cluster_member", "cluster_viewer", "db_member", "db_viewer", "user_manager")
+NOBODY = "none"
+USER_MANAGER = "user_manager"
+ROLES = (ADMIN, "cluster_member", "cluster_viewer", "db_member", "db_viewer", USER_MANAGER, NOBODY)
 
-_VIEWERS = frozenset(ROLES) - {"user_manager"}
+_VIEWERS = frozenset(ROLES) - {NOBODY}
 _MEMBERS = frozenset((ADMIN, "cluster_member", "db_member"))
 _ADMINS = frozenset((ADMIN,))
+_MANAGERS = frozenset((ADMIN, USER_MANAGER))
 
 VIEW = "view_status_of_cluster_action"
 VIEW_NODE = "view_status_of_node_action"
 VIEW_ALL_NODES = "view_status_of_all_node_actions"
 
-ANYBODY = "any role"
-"""Stands for a permission that every role holds."""
+ANYBODY = "any permission"
+"""Stands for a permission that every role holds, except "none", which holds no permission (E-PERM-3)."""
 
-_HOLDERS: Mapping[str, frozenset[str]] = {
-    ANYBODY: frozenset(ROLES),
+_HOLDERS: Mapping[str, frozenset[str]] = {  # E-PERM-4
+    ANYBODY: _VIEWERS,
     VIEW: _VIEWERS,
     VIEW_NODE: _VIEWERS,
     VIEW_ALL_NODES: _VIEWERS,
+    "view_bdb_info": _VIEWERS,
     "start_cluster_action": _ADMINS,
     "cancel_cluster_action": _ADMINS,
     "start_node_action": _ADMINS,
@@ -47,38 +51,44 @@ _HOLDERS: Mapping[str, frozenset[str]] = {
     "update_bdb": _MEMBERS,
     "delete_bdb": _MEMBERS,
     "update_bdb_with_action": _MEMBERS,
+    "edit_bdb_module": _MEMBERS,
     "start_bdb_export": _MEMBERS,
     "start_bdb_import": _MEMBERS,
     "start_bdb_recovery": _MEMBERS,
     "migrate_shard": _MEMBERS,
     "failover_shard": _MEMBERS,
     "update_cluster": _ADMINS,
-    "delete_user": _ADMINS | {"user_manager"},
-    "delete_role": _ADMINS,
-    "delete_redis_acl": _ADMINS,
-    "delete_ldap_mapping": _ADMINS,
+    "delete_user": _MANAGERS,
+    "delete_role": _MANAGERS,
+    "delete_redis_acl": _MANAGERS,
+    "delete_ldap_mapping": _MANAGERS,
 }
 
 SHORTEST_TTL, DEFAULT_TTL, LONGEST_TTL = 1, 300, 86_400  # seconds: E-HTTP-3
 
 
+def roles_of(release: str) -> tuple[str, ...]:
+    """Return the roles that a release has. Source: E-PERM-2, E-PERM-3."""
+    return tuple(role for role in ROLES if role != USER_MANAGER or has(release, "user-manager"))
+
+
 def may(role: str, permission: str, release: str) -> bool:
-    """Tell whether a role holds a permission on a release."""
-    if role == "user_manager" and permission in (VIEW, VIEW_NODE, VIEW_ALL_NODES):
-        return has(release, "user-manager")
-    return role in _HOLDERS[permission]
+    """Tell whether a role holds a permission on a release. Source: E-PERM-4."""
+    return role in _HOLDERS[permission] and role in roles_of(release)
 
 
 class Access:
-    """The users of one stub, one for each role, and the tokens that they were given.
+    """The users of one stub, one for each role of its release, and the tokens that they were given.
 
     Args:
         auth: the administrator's user name and password, None for the default ones, or False to let everybody in.
+        release: its roles have users.
     """
 
-    def __init__(self, auth: tuple[str, str] | bool | None = None) -> None:
+    def __init__(self, auth: tuple[str, str] | bool | None = None, release: str = NEWEST) -> None:
         self.required = auth is not False
-        self._users = {role: (f"{role}@example.com", f"{role}-password") for role in ROLES}
+        self._users = {role: (f"{role}@example.com", f"{role}-password") for role in roles_of(release)}
+        self._release = release
         if auth not in (None, True, False):
             self._users[ADMIN] = _checked_auth(auth)
         self._tokens: dict[str, tuple[str, float]] = {}
@@ -92,9 +102,14 @@ class Access:
         """
         if isinstance(role, str) and role in self._users:
             return self._users[role]
+        if role == USER_MANAGER:
+            since = SINCE["user-manager"].documented
+            raise UsageError(
+                f"release {self._release} has no role {USER_MANAGER}", fix=f"use release={since!r} or newer", value=role
+            )
         raise UsageError(
             f"unknown role {shown(role, 40)}",
-            fix=advice(role, ROLES) + f"known are {', '.join(ROLES)}",
+            fix=advice(role, self._users) + f"known are {', '.join(self._users)}",
             value=role,
         )
 

@@ -197,14 +197,14 @@ ROUTES: tuple[Route, ...] = (
     _database("PUT", "flush", "update_bdb_with_action", "SMUpdateBDB", "bdb"),
     _database("PUT", "reset_admin_pass", "update_bdb_with_action", "SMUpdateBDB", "bdb"),
     _database("POST", "upgrade", "update_bdb_with_action", "SMUpgradeBDB", "bdb"),
-    _database("POST", "modules/upgrade", "update_bdb_with_action", "SMUpgradeBDB", "bdb"),
+    _database("POST", "modules/upgrade", "edit_bdb_module", "SMUpgradeBDB", "bdb"),
     _database("POST", "actions/recover", "start_bdb_recovery", "SMRecoverBDB", "action_uid"),
     _database("POST", "actions/export", "start_bdb_export", "export", "empty", kind=OTHER),
     _database("POST", "actions/import", "start_bdb_import", "import", "empty", kind=OTHER),
     _database(
         "PUT",
         "actions/rebalance",
-        "update_bdb_with_action",
+        "view_bdb_info",  # E-C16
         "SMUpdateBDB",
         "action_uid",
         feature="rebalance",

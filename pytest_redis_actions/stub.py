@@ -49,7 +49,7 @@ class RedisActions:
     def __init__(self, options: Options, server: StubServer, *, forgotten: Mapping[str, str] | None = None) -> None:
         self._options = options
         self._server = server
-        self._access = Access(options.auth)
+        self._access = Access(options.auth, options.release)
         self.clock: Clock = options.make_clock()
         self._endpoint = Endpoint(
             release=options.release,
@@ -90,7 +90,7 @@ class RedisActions:
 
     def auth_for(self, role: str) -> tuple[str, str]:
         """Return the user name and password of a user with this role: admin, cluster_member, cluster_viewer,
-        db_member, db_viewer or user_manager. Source: E-ROUTE-7, E-PERM-1.
+        db_member, db_viewer, user_manager (since 7.8) or none. Source: E-PERM-2, E-PERM-3.
         """
         return self._access.auth_for(role)
 

@@ -7,6 +7,8 @@ import pytest
 
 from pytest_redis_actions.access import ROLES, Access, may
 from pytest_redis_actions.errors import UsageError
+from pytest_redis_actions.releases import RELEASES
+from pytest_redis_actions.routes import ROUTES
 
 
 def basic(user: str, password: str) -> str:
@@ -69,16 +71,69 @@ def test_a_token_says_itself_when_it_expires() -> None:
     assert json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["exp"] == 1310
 
 
-# Typed from E-ROUTE-7, E-NODE-3 and E-PERM-1, not from the table.
-@pytest.mark.parametrize("release", ["7.4", "7.8"])
+# Typed from E-PERM-1 to E-PERM-5, not from the table.
+VIEWING = (
+    "view_status_of_cluster_action", "view_status_of_node_action", "view_status_of_all_node_actions", "view_bdb_info",
+)  # fmt: skip
+CHANGING = (
+    "create_bdb", "update_bdb", "delete_bdb", "update_bdb_with_action", "edit_bdb_module", "start_bdb_export",
+    "start_bdb_import", "start_bdb_recovery", "migrate_shard", "failover_shard",
+)  # fmt: skip
+ADMINISTRATING = (
+    "start_cluster_action", "cancel_cluster_action", "start_node_action", "cancel_node_action", "update_cluster",
+)  # fmt: skip
+MANAGING = ("delete_user", "delete_role", "delete_redis_acl", "delete_ldap_mapping")
+
+
+@pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("role", ROLES)
 def test_who_may_do_what(role: str, release: str) -> None:
-    sees = role != "user_manager" or release == "7.8"
-    works = role in ("admin", "cluster_member", "db_member")
+    is_user_manager = role == "user_manager" and release not in ("7.2", "7.4")
+    views = is_user_manager or role not in ("none", "user_manager")
 
-    assert may(role, "view_status_of_cluster_action", release) is sees
-    assert may(role, "view_status_of_node_action", release) is sees
-    assert may(role, "update_bdb_with_action", release) is works
-    assert may(role, "migrate_shard", release) is works
-    assert may(role, "start_node_action", release) is (role == "admin")
-    assert may(role, "cancel_cluster_action", release) is (role == "admin")
+    assert {may(role, permission, release) for permission in VIEWING} == {views}
+    assert {may(role, permission, release) for permission in CHANGING} == {
+        role in ("admin", "cluster_member", "db_member")
+    }
+    assert {may(role, permission, release) for permission in ADMINISTRATING} == {role == "admin"}
+    assert {may(role, permission, release) for permission in MANAGING} == {role == "admin" or is_user_manager}
+
+
+def test_every_permission_of_a_route_is_typed_here() -> None:
+    needed = {handling.permission for route in ROUTES for handling in route.methods.values()}
+
+    assert needed == {None, *VIEWING, *CHANGING, *ADMINISTRATING, *MANAGING}
+
+
+def test_the_role_none_has_a_user_and_no_permission() -> None:  # E-PERM-3
+    access = Access(release="7.2")
+
+    assert access.role_of(basic(*access.auth_for("none")), now=0) == "none"
+    assert not may("none", "any permission", "8.2")
+
+
+def test_a_user_manager_came_with_7_8() -> None:  # E-PERM-2
+    access = Access(release="7.4")
+
+    with pytest.raises(UsageError) as caught:
+        access.auth_for("user_manager")
+
+    assert str(caught.value).splitlines()[0] == "release 7.4 has no role user_manager"
+    assert "release='7.8'" in str(caught.value)
+    assert access.role_of(basic(*Access(release="7.8").auth_for("user_manager")), now=0) is None
+
+
+# Typed from E-PERM-5.
+@pytest.mark.parametrize(
+    ("method", "template", "permission"),
+    [
+        ("POST", "/v1/bdbs/{bdb_uid}/modules/upgrade", "edit_bdb_module"),
+        ("PUT", "/v1/bdbs/{bdb_uid}/actions/rebalance", "view_bdb_info"),
+        ("POST", "/v2/bdbs", "create_bdb"),
+        ("GET", "/v1/nodes/{node_uid}/actions/{action}", "view_status_of_node_action"),
+    ],
+)
+def test_the_permission_that_a_request_needs(method: str, template: str, permission: str) -> None:
+    (route,) = [route for route in ROUTES if route.template == template]
+
+    assert route.methods[method].permission == permission

@@ -23,7 +23,7 @@ class Cluster:
 
     def __init__(self, release: str = "8.2", profile: str = "wire", **more: Any) -> None:
         self.clock = VirtualClock(1_000_000)
-        self.access = Access()
+        self.access = Access(release=release)
         self.endpoint = Endpoint(release=release, profile=profile, clock=self.clock, access=self.access, **more)
 
     def ask(
@@ -227,7 +227,7 @@ class TestPolls:
         assert statuses == ["queued", "starting", "queued", "running"]
         assert (cluster.polls(first), cluster.polls(second)) == ([1, 2], [2, 3])
 
-    @pytest.mark.parametrize("refused", [{"role": "user_manager"}, {"authorization": "Basic xx"}])
+    @pytest.mark.parametrize("refused", [{"role": "none"}, {"authorization": "Basic xx"}])
     @pytest.mark.parametrize("target", ["/v1/actions/{uid}", "/v1/actions"])
     def test_a_refused_poll_is_a_poll_and_leaves_the_script(self, refused: dict[str, str], target: str) -> None:
         cluster = Cluster("7.4")
@@ -343,7 +343,10 @@ class TestRefusals:
         assert cluster.error(POST, "/v1/nodes/1/actions/remove", role="db_member") == (403, "forbidden")
         assert cluster.error(POST, "/v1/bdbs", {}, role="db_viewer") == (403, "forbidden")
         assert cluster.ask(GET, "/v1/actions", role="user_manager").code == 200
-        assert Cluster("7.4").error(GET, "/v1/actions", role="user_manager") == (403, "forbidden")
+        assert cluster.error(GET, "/v1/actions", role="none") == (403, "forbidden")
+        assert cluster.ask("PUT", "/v1/bdbs/1/actions/rebalance", role="db_viewer").code == 200  # E-C16
+        assert cluster.error(POST, "/v1/bdbs/1/modules/upgrade", role="cluster_viewer") == (403, "forbidden")
+        assert cluster.ask(DELETE, "/v1/roles/3", role="user_manager").code == 200
 
     @pytest.mark.parametrize("method", [DELETE, POST, PUT, "PATCH"])
     def test_a_method_that_a_route_lacks(self, cluster: Cluster, method: str) -> None:

@@ -180,7 +180,7 @@ class TestStrictTeardown:
                 codes = [get(redis_actions, path).status_code for path in ("/v1/actions/nobody", "/v2/actions")]
                 codes.append(requests.delete(redis_actions.url + "/v1/actions/x", auth=redis_actions.auth).status_code)
                 codes.append(requests.get(redis_actions.url + "/v1/actions").status_code)
-                viewer = redis_actions.auth_for("user_manager")
+                viewer = redis_actions.auth_for("none")
                 codes.append(requests.get(redis_actions.url + "/v1/actions", auth=viewer).status_code)
                 assert codes == [404, 404, 405, 401, 403]
             """,
