@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .contract import validate_state_machine as validate_state_machine
     from .contract import violations as violations
     from .errors import RedisActionsError as RedisActionsError
+    from .errors import RedisActionsWarning as RedisActionsWarning
     from .handle import Action as Action
     from .releases import RELEASES as RELEASES
     from .script import (
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
     from .stub import RedisActions as RedisActions
 
 _HOMES = {
-    "RedisActionsError": "errors",
+    **dict.fromkeys(("RedisActionsError", "RedisActionsWarning"), "errors"),
     "RELEASES": "releases",
     **dict.fromkeys(
         (

@@ -10,6 +10,7 @@
     ├── UnroutedRequests          requests that met no route (an AssertionError), raised at teardown
     ├── UnfiredFaults             faults that no request has met (an AssertionError), raised at teardown
     └── UnmetStarts               what `when` announced and no request started (an AssertionError), raised at teardown
+    RedisActionsWarning           what is allowed and probably not meant (a UserWarning)
     StandStill                    virtual time stands still while a test waits (a BaseException)
     EndlessWait                   a client never gives up (a BaseException, so that no client swallows it by accident)
 
@@ -19,7 +20,6 @@ verdict within 80 characters.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
@@ -30,6 +30,7 @@ __all__ = [
     "OptionError",
     "PortInUse",
     "RedisActionsError",
+    "RedisActionsWarning",
     "ReleaseError",
     "ScriptError",
     "StandStill",
@@ -38,7 +39,6 @@ __all__ = [
     "UnroutedRequests",
     "UsageError",
     "advice",
-    "check_number",
     "explained",
     "nearest",
     "shown",
@@ -49,6 +49,10 @@ HEADLINE = 80
 
 class RedisActionsError(Exception):
     """The base of every exception of this project."""
+
+
+class RedisActionsWarning(UserWarning):
+    """A call that is allowed and probably not meant."""
 
 
 class UsageError(RedisActionsError, ValueError):
@@ -231,54 +235,3 @@ def advice(word: object, words: Iterable[str]) -> str:
     """Return "write 'x'; " for the nearest of `words`, to stand before the list of them, or "" if none is near."""
     guess = nearest(word, words)
     return f"write {guess!r}; " if guess else ""
-
-
-def check_number(
-    name: str,
-    value: object,
-    *,
-    least: float = 0,
-    most: float = math.inf,
-    above: bool = False,
-    whole: bool = False,
-    unit: str = "",
-    of: str = "",
-    error: type[UsageError] = UsageError,
-) -> None:
-    """Refuse an argument that is not a finite number between two bounds.
-
-    Args:
-        name: of the argument, "polls".
-        value: what was given.
-        least, most: the bounds, both included.
-        above: whether `least` itself is not included.
-        whole: whether it must be an int.
-        unit: what is counted, "seconds".
-        of: the call that has the argument, "running".
-        error: the class of what is raised.
-
-    Raises:
-        UsageError: with the value and what to write instead.
-    """
-    is_number = isinstance(value, int) if whole else isinstance(value, (int, float)) and math.isfinite(value)
-    if is_number and not isinstance(value, bool) and least <= value <= most and not (above and value == least):  # type: ignore[operator]  # a number by now
-        return
-    kind = (
-        f"{'a whole' if whole else 'a'} number{' of ' + unit if unit else ''} {'above' if above else 'from'} {least:g}"
-    )
-    kind += f" to {most:g}" if most < math.inf else ""
-    raise error(
-        f"{name}{f' of {of}()' if of else ''} must be {kind}, not {shown(value, 24)}",
-        fix=f"write {name}={_example(value, max(least, 1) if above else least or 2)}",
-        value=value,
-    )
-
-
-def _example(value: object, otherwise: float) -> str:
-    """Return the number that was probably meant."""
-    if callable(span := getattr(value, "total_seconds", None)):
-        return f"{span():g}, or ….total_seconds()"
-    try:
-        return f"{float(value):g}" if isinstance(value, str) and math.isfinite(float(value)) else f"{otherwise:g}"
-    except ValueError:
-        return f"{otherwise:g}"

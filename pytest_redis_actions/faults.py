@@ -11,12 +11,14 @@ where no row is cited.
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import wire
+from .arguments import check_number, warn, with_example
 from .errors import UsageError, shown
 from .script import is_json, jump
 
@@ -108,6 +110,7 @@ class Fault:
         return self.code is None and not self.change and self.delivery not in ("reset", "reset in the body")
 
 
+@with_example("faults.status(503, retry_after=7)")
 def status(
     code: int,
     content: object = None,
@@ -123,8 +126,13 @@ def status(
         retry_after: seconds, a text as it is, or an HttpDate.
         headers: further headers.
     """
-    if type(code) is not int or not 200 <= code <= 599:
-        raise UsageError(f"status({shown(code, 30)}) is no status code", fix="give a number, 200 to 599", value=code)
+    check_number("code", code, least=200, most=599, whole=True, of="status")
+    if content is None and code < 300 and code != 204:
+        warn(f"faults.status({code}) is an error body with a status of success; faults.body(…) sends another body")
+    if not isinstance(headers or {}, Mapping):
+        raise UsageError(
+            f"headers={shown(headers, 30)} is not a mapping", fix='write headers={"X-A": "b"}', value=headers
+        )
     if content is None and code not in (204, 304):
         content = wire.error("internal_error" if code >= 500 else "error", f"this reply was asked for: {code}")
     given: tuple[tuple[str, str | HttpDate], ...] = tuple((headers or {}).items())
@@ -139,15 +147,17 @@ def _told(retry_after: object) -> str:
 
 
 def _retry_after(value: object) -> str | HttpDate:
+    if isinstance(value, HttpDate):
+        check_number("seconds", value.seconds, least=-1e9, most=1e9, of="HttpDate")
     if isinstance(value, (str, HttpDate)):
         return value
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return f"{value:.0f}" if value == int(value) else str(value)
-    raise UsageError(
-        f"retry_after={shown(value, 30)} is no Retry-After",
-        fix="give seconds, a text, or faults.HttpDate(30) for a date that many seconds ahead",
-        value=value,
-    )
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+        raise UsageError(
+            f"retry_after={shown(value, 30)} is not a Retry-After",
+            fix="give seconds, a text, or faults.HttpDate(30) for a date that many seconds ahead",
+            value=value,
+        )
+    return f"{value:.0f}" if value == int(value) else str(value)
 
 
 def _encoded(content: object) -> bytes:
@@ -162,6 +172,7 @@ def _encoded(content: object) -> bytes:
     return json.dumps(content).encode("utf-8")
 
 
+@with_example('faults.body("{")')
 def body(content: object, *, code: int = 200, content_type: str = _JSON) -> Fault:
     """Another body: bytes or a text, sent as they are, or anything that json.dumps can write."""
     return replace(
@@ -171,12 +182,14 @@ def body(content: object, *, code: int = 200, content_type: str = _JSON) -> Faul
     )
 
 
+@with_example("faults.html(502)")
 def html(code: int = 502) -> Fault:
     """HTML where JSON is expected: what a proxy in between answers."""
     page = f"<html><head><title>{code}</title></head><body><h1>{code}</h1><hr>proxy</body></html>\n"
     return replace(body(page, code=code, content_type=_HTML), name=f"{code} in HTML")
 
 
+@with_example('faults.redirect("/v1/elsewhere")')
 def redirect(to: str, *, code: int = 302) -> Fault:
     """A redirection, to a path or to a whole URL."""
     if code not in (301, 302, 303, 307, 308):
@@ -184,47 +197,56 @@ def redirect(to: str, *, code: int = 302) -> Fault:
     return replace(status(code, b"", headers={"Location": to}), name=f"{code} to another place")
 
 
+@with_example("faults.empty(204)")
 def empty(code: int = 200) -> Fault:
     """A reply without a body."""
     return replace(status(code, b""), name=f"{code} without a body")
 
 
+@with_example("faults.truncated()")
 def truncated() -> Fault:
     """The API's reply, whose JSON ends in the middle; as HTTP it is whole."""
     return Fault("truncated JSON", change="truncated")
 
 
+@with_example("faults.wrong_shape()")
 def wrong_shape() -> Fault:
     """The API's reply, a list where an object is expected, and the reverse."""
     return Fault("a list for an object, or the reverse", change="wrong shape")
 
 
+@with_example("faults.unauthorized()")
 def unauthorized() -> Fault:
     """401, whoever asks."""
     found = status(401, wire.error("unauthorized", "credentials are missing or incorrect"))
     return replace(found, headers=(*found.headers, ("WWW-Authenticate", 'Basic realm="Redis Enterprise"')))
 
 
+@with_example("faults.expired_credentials()")
 def expired_credentials() -> Fault:
     """From now on the administrator's password is another one: the old one gets 401, `redis_actions.auth` is new."""
     return Fault("the password was changed", renews=True)
 
 
+@with_example("faults.forbidden()")
 def forbidden() -> Fault:
     """403, whoever asks."""
     return status(403, wire.error("forbidden", "the role lacks the permission view_status_of_cluster_action"))
 
 
+@with_example("faults.not_found()")
 def not_found() -> Fault:
     """404 as for a record that does not exist: not yet, or not any more."""
     return status(404, wire.error("action_not_found", "the action does not exist"))
 
 
+@with_example("faults.conflict()")
 def conflict() -> Fault:
     """409, as for a request while another operation is under way."""
     return status(409, wire.error("conflict", "another operation is in progress"))
 
 
+@with_example('faults.record(status="Completed")')
 def record(**fields: object) -> Fault:
     """The API's reply, in whose records some fields are others: `record(status="Completed", name=faults.ABSENT)`."""
     if not fields:
@@ -240,41 +262,43 @@ def record(**fields: object) -> Fault:
     return Fault(told[:60], fields=tuple(fields.items()))
 
 
+@with_example("faults.slow(0.3)")
 def slow(seconds: float) -> Fault:
     """The API's reply, held back for so many real seconds: longer than a client's time-out on reading, say."""
     return Fault(f"{seconds} real s late", delivery="slow", seconds=_real(seconds, "slow"))
 
 
+@with_example("faults.drip(0.3)")
 def drip(seconds: float) -> Fault:
     """The API's reply, whose body comes in small pieces over so many real seconds."""
     return Fault(f"dripping for {seconds} real s", delivery="drip", seconds=_real(seconds, "drip"))
 
 
+@with_example("faults.takes(300)")
 def takes(seconds: float) -> Fault:
     """The API's reply, so many seconds later on the stub's clock."""
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds <= 1e9:
-        raise UsageError(f"takes({shown(seconds, 20)}) is no time", fix="give virtual seconds, above 0", value=seconds)
+    check_number("seconds", seconds, above=True, most=1e9, unit="virtual seconds", of="takes")
     return Fault(f"{seconds:g} virtual s late", takes=seconds)
 
 
-def _real(seconds: object, name: str) -> float:
-    if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 < seconds <= LONGEST_REAL:
-        return seconds
-    raise UsageError(
-        f"{name}({shown(seconds, 20)}) is no time", fix=f"give real seconds, at most {LONGEST_REAL:g}", value=seconds
-    )
+def _real(seconds: float, name: str) -> float:
+    check_number("seconds", seconds, above=True, most=LONGEST_REAL, unit="real seconds", of=name)
+    return seconds
 
 
+@with_example("faults.reset()")
 def reset() -> Fault:
     """The connection is reset before anything of the reply is sent."""
     return Fault("reset", delivery="reset")
 
 
+@with_example("faults.reset_in_body()")
 def reset_in_body() -> Fault:
     """The connection is reset when half of the body is sent."""
     return Fault("reset in the body", delivery="reset in the body")
 
 
+@with_example("faults.closed()")
 def closed() -> Fault:
     """The API's reply, after which the connection is closed without a word: the next poll finds it dead."""
     return Fault("then hung up", delivery="closed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from . import polling
+from .arguments import with_example
 from .endpoint import Endpoint
 from .errors import UsageError
 from .journal import Exchange
@@ -61,6 +62,7 @@ class Action:
         """What clients saw of it: seconds on the clock, and the body."""
         return tuple((poll.seconds, poll.shown[self.uid]) for poll in self.polls if self.uid in poll.shown)
 
+    @with_example("assert_polled(at_least=2)")
     def assert_polled(
         self, *, at_least: int | None = None, at_most: int | None = None, no_faster_than: float | None = None
     ) -> None:

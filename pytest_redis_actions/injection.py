@@ -5,16 +5,21 @@ Of an `Injection` the endpoint's methods alone know, and they hold its lock.
 
 from __future__ import annotations
 
+import inspect
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from . import faults
+from .arguments import check_number
 from .errors import UsageError, shown
 from .faults import Fault, random_fault
-from .routes import Match, difference, find, matches, split
+from .routes import Match, check_request, difference, find, matches, split
 from .script import Step
 
 __all__ = ["Injected", "Injection", "aimed", "separate"]
+
+__tracebackhide__ = True
 
 _IN_A_ROW = 2
 _CHAOS = 0.3  # how many of the requests meet a fault
@@ -86,17 +91,14 @@ def aimed(
 ) -> Injected:
     """Return a fault with the requests that it waits for; whatever is wrong with them: see `RedisActions.fault`."""
     if not isinstance(fault, Fault):
-        raise UsageError(
-            f"{shown(fault, 40)} is no fault", fix="make one: faults.status(503), faults.reset(), …", value=fault
-        )
-    for name, bound, least in (("after_polls", after_polls, 0), ("polls", polls, 1)):
-        if bound is not None and (type(bound) is not int or bound < least):
-            raise UsageError(
-                f"{name}={shown(bound, 20)} is no number of polls", fix=f"give a whole number from {least}", value=bound
-            )
-    for name, instant in (("at", at), ("seconds", seconds)):
-        if instant is not None and not (type(instant) in (int, float) and 0 <= instant <= 1e9):
-            raise UsageError(f"{name}={shown(instant, 20)} is no time", fix="give seconds from 0", value=instant)
+        raise UsageError(f"{shown(fault, 40)} is not a fault", fix=_how_to_make(fault), value=fault)
+    check_number("after_polls", after_polls, whole=True)
+    if polls is not None:
+        check_number("polls", polls, least=1, whole=True)
+    if at is not None:
+        check_number("at", at, most=1e9, unit="seconds")
+    if seconds is not None:
+        check_number("seconds", seconds, above=True, most=1e9)
     begins = now if at is None and seconds is not None else at
     count = 1 if polls is None and begins is None else polls
     ends = float("inf") if begins is None or seconds is None else begins + seconds
@@ -109,16 +111,26 @@ def aimed(
 def _target(on: object) -> tuple[str | None, str | None, tuple[str, ...]]:
     if on is None:
         return None, None, ()
-    if not isinstance(on, str):
+    if not isinstance(on, str) or not on:
         raise UsageError(
-            f"on={shown(on, 40)} is no target", fix='give a handle, a uid, or "GET /v1/actions/{uid}"', value=on
+            f"on={shown(on, 40)} is not a target", fix='give a handle, a uid, or "GET /v1/actions/{uid}"', value=on
         )
     method, _, path = on.partition(" ")
+    if on.startswith("/"):
+        raise UsageError(f"on={shown(on, 40)} lacks the method", fix=f"write on={f'GET {on}'[:80]!r}", value=on)
     if not path:
         return on, None, ()
-    if not (method.isupper() and path.startswith("/")):
-        raise UsageError(f"on={shown(on, 40)} is no route", fix='write "GET /v1/actions/{uid}"', value=on)
+    check_request(method, path)
     return None, method, split(path)
+
+
+def _how_to_make(fault: object) -> str:
+    if type(fault) is int:
+        return f"write faults.status({fault})"
+    name = getattr(fault, "__name__", "")
+    if name and getattr(faults, name, None) is fault:
+        return f"call it: faults.{name}({'…' if inspect.signature(fault).parameters else ''})"  # type: ignore[arg-type]  # a function
+    return "make one: faults.status(503), faults.reset(), …"
 
 
 class Injection:

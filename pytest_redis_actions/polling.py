@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
-from .errors import RedisActionsError, UsageError, check_number, shown
+from .arguments import check_number
+from .errors import RedisActionsError, UsageError, shown
 from .journal import Exchange
 from .lifecycle import Lifecycle, lifecycle
 from .routes import check_request, difference, is_known, matches, split

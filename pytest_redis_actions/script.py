@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
+from .arguments import check_number, check_options, with_example
 from .errors import ScriptError, nearest, shown
 from .lifecycle import GONE, OTHER, STATE_MACHINE, TASK, Lifecycle, lifecycle, owners
 
@@ -47,6 +48,13 @@ Progress = Number | tuple[Number, Number] | None
 
 _NANOSECONDS = 1_000_000_000
 _JUMP = "jump"
+_SPANS = {
+    **dict.fromkeys(("ms", "millis", "milliseconds"), 0.001),
+    **dict.fromkeys(("sec", "secs"), 1),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), 60),
+    **dict.fromkeys(("hour", "hours", "hrs"), 3600),
+    **dict.fromkeys(("day", "days"), 86_400),
+}
 _MOVING = ("running", "active")
 _ERROR_FIELDS = {TASK: ("error_code", "error_message"), STATE_MACHINE: ("error",), OTHER: ("error",)}
 
@@ -84,41 +92,30 @@ def _step(
             fix="give polls or seconds, and the same one in every step of a script",
             value=(polls, seconds),
         )
-    if polls is not None and (type(polls) is not int or polls < 1):
-        raise ScriptError(
-            f"{status}(polls={shown(polls, 30)}) is no length", fix="polls is a whole number from 1", value=polls
-        )
-    if seconds is not None and not (_is_number(seconds) and 0 < seconds <= 1e9):
-        raise ScriptError(
-            f"{status}(seconds={shown(seconds, 30)}) is no length",
-            fix="seconds is a number above 0, at most 1e9",
-            value=seconds,
-        )
+    if polls is not None:
+        check_number("polls", polls, least=1, whole=True, of=status, error=ScriptError)
+    if seconds is not None:
+        check_number("seconds", seconds, above=True, most=1e9, of=status, error=ScriptError)
     for name, value in fields.items():
         _check_field(status, name, value)
     return Step(status, polls, seconds, _checked_progress(status, progress), tuple(fields.items()))
 
 
 def _check_field(status: str, name: str, value: object) -> None:
-    meant = next((word for word in ("polls", "seconds", "progress") if _is_typo(name, word)), None)
-    if meant is not None:
+    if name in _SPANS:
+        seconds = value * _SPANS[name] if _is_number(value) else 1800  # type: ignore[operator]  # a number
         raise ScriptError(
-            f"{status}({name}={shown(value, 30)}) is no length and no progress",
-            fix=f"write {meant}={shown(value, 30)}",
+            f"{status}({name}={shown(value, 24)}): the length is given in seconds or polls",
+            fix=f"use seconds={seconds:g}",
             value=name,
         )
+    check_options(status, {name: value}, ("polls", "seconds", "progress"), error=ScriptError)
     if not is_json(value):
         raise ScriptError(
             f"{status}({name}={shown(value, 30)}) is no JSON",
             fix="a field is what json.dumps can write: a text, a number, a list, a dict with text keys",
             value=value,
         )
-
-
-def _is_typo(name: str, word: str) -> bool:
-    return name != word and (
-        (word.startswith(name) and len(name) > 3) or nearest(name, [word], cutoff=0.85) is not None
-    )
 
 
 def is_json(value: object) -> bool:
@@ -153,6 +150,7 @@ def _checked_progress(status: str, progress: Progress) -> tuple[Number, Number] 
     return ends[0], ends[1]
 
 
+@with_example("queued(polls=3) or queued(seconds=90)")
 def queued(
     *, polls: int | None = None, seconds: Number | None = None, progress: Progress = None, **fields: object
 ) -> Step:
@@ -160,6 +158,7 @@ def queued(
     return _step("queued", polls, seconds, progress, fields)
 
 
+@with_example("starting(polls=3) or starting(seconds=90)")
 def starting(
     *, polls: int | None = None, seconds: Number | None = None, progress: Progress = None, **fields: object
 ) -> Step:
@@ -167,6 +166,7 @@ def starting(
     return _step("starting", polls, seconds, progress, fields)
 
 
+@with_example("running(polls=3) or running(seconds=90)")
 def running(
     *, polls: int | None = None, seconds: Number | None = None, progress: Progress = None, **fields: object
 ) -> Step:
@@ -174,6 +174,7 @@ def running(
     return _step("running", polls, seconds, progress, fields)
 
 
+@with_example("cancelling(polls=3) or cancelling(seconds=90)")
 def cancelling(
     *, polls: int | None = None, seconds: Number | None = None, progress: Progress = None, **fields: object
 ) -> Step:
@@ -181,6 +182,7 @@ def cancelling(
     return _step("cancelling", polls, seconds, progress, fields)
 
 
+@with_example("cancelled(polls=3) or cancelled(seconds=90)")
 def cancelled(
     *, polls: int | None = None, seconds: Number | None = None, progress: Progress = None, **fields: object
 ) -> Step:
@@ -188,6 +190,7 @@ def cancelled(
     return _step("cancelled", polls, seconds, progress, fields)
 
 
+@with_example("aborted(polls=3) or aborted(seconds=90)")
 def aborted(
     *, polls: int | None = None, seconds: Number | None = None, progress: Progress = None, **fields: object
 ) -> Step:
@@ -195,6 +198,7 @@ def aborted(
     return _step("aborted", polls, seconds, progress, fields)
 
 
+@with_example("completed(polls=3) or completed(seconds=90)")
 def completed(
     *, polls: int | None = None, seconds: Number | None = None, progress: Progress = None, **fields: object
 ) -> Step:
@@ -202,6 +206,7 @@ def completed(
     return _step("completed", polls, seconds, progress, fields)
 
 
+@with_example("failed(polls=3) or failed(seconds=90)")
 def failed(
     *, polls: int | None = None, seconds: Number | None = None, progress: Progress = None, **fields: object
 ) -> Step:
@@ -213,6 +218,7 @@ def failed(
     return _step("failed", polls, seconds, progress, fields)
 
 
+@with_example("pending(polls=3) or pending(seconds=90)")
 def pending(
     *, polls: int | None = None, seconds: Number | None = None, progress: Progress = None, **fields: object
 ) -> Step:
@@ -220,6 +226,7 @@ def pending(
     return _step("pending", polls, seconds, progress, fields)
 
 
+@with_example("active(polls=3) or active(seconds=90)")
 def active(
     *, polls: int | None = None, seconds: Number | None = None, progress: Progress = None, **fields: object
 ) -> Step:
@@ -227,6 +234,7 @@ def active(
     return _step("active", polls, seconds, progress, fields)
 
 
+@with_example("gone()")
 def gone() -> Step:
     """The record has vanished, for ever: reading it is 404 action_not_found. May follow anything. Source: E-LIFE-8."""
     return Step(GONE)

@@ -22,12 +22,17 @@ from .releases import has
 from .routes import ROUTES, Route, Start, find, matches, split
 from .script import Script, Step, default_script, kind_of
 
-__all__ = ["CLUSTER_ACTIONS", "NODE_ACTIONS", "Planned", "Starting", "outside", "place_of", "script_of"]
+__all__ = ["CLUSTER_ACTIONS", "NAMES", "NODE_ACTIONS", "Planned", "Starting", "outside", "place_of", "script_of"]
 
 __tracebackhide__ = True
 
 NODE_ACTIONS = ("remove", "maintenance_on", "maintenance_off", "enslave_node")  # E-NODE-10
 CLUSTER_ACTIONS = ("change_master",)  # E-NODE-3
+NAMES = (
+    *NODE_ACTIONS, *CLUSTER_ACTIONS, "remove_node", "retry_bdb", "backup", "SMBindEndpoint", "SMStandaloneRedisMigrate",
+    *dict.fromkeys(start.name for route in ROUTES for start in route.methods.values() if isinstance(start, Start)),
+)  # fmt: skip
+"""The names of operations that clusters are known to use."""
 _LISTED_NODE_NAME = {"remove": "remove_node"}  # E-C11
 _NEVER_START = ("GET", "HEAD", "OPTIONS")
 _BDB_UID = re.compile("[1-9][0-9]{0,8}")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from . import polling
 from .access import Access
+from .arguments import check_options, warn, with_example
 from .clock import Clock, Watched
 from .coverage import Coverage
 from .endpoint import Endpoint
-from .errors import UnfiredFaults, UnmetStarts, UnroutedRequests, UsageError, shown
+from .errors import UnfiredFaults, UnmetStarts, UnroutedRequests, UsageError, nearest, shown
 from .faults import Fault
 from .handle import Action
 from .injection import Injected, aimed, separate
@@ -23,7 +24,7 @@ from .options import Options
 from .report import coverage, report_lines
 from .routes import check_request
 from .script import Step, is_json
-from .starts import NODE_ACTIONS
+from .starts import NAMES, NODE_ACTIONS
 
 if TYPE_CHECKING:
     from pytest_httpserver import HTTPServer
@@ -114,6 +115,7 @@ class RedisActions:
         """The pytest-httpserver below, on the same port: what a test registers here wins over the API."""
         return self._server
 
+    @with_example('add_action("migrate_shards", script=[…])')
     def add_action(
         self,
         name: str,
@@ -140,6 +142,8 @@ class RedisActions:
             UsageError: a uid that is in use, a name or node_uid that is no text.
         """
         _check_text("name", name)
+        _check_name(name)
+        check_options("add_action", fields, ("script", "node_uid", "creation_time"), meant={"action_uid": "uid"})
         _check_fields(fields)
         node_uid = None if node_uid is None else _check_text("node_uid", node_uid)
         listed = "remove_node" if name == "remove" and node_uid else name
@@ -158,6 +162,7 @@ class RedisActions:
         )
         return Action(self._endpoint, uid, name)
 
+    @with_example('add_state_machine("SMUpdateBDB", object_name="bdb:1")')
     def add_state_machine(
         self, name: str, *, object_name: str, script: Iterable[Step | Fault] | None = None, uid: str | None = None
     ) -> Action:
@@ -174,10 +179,12 @@ class RedisActions:
             UsageError: a uid that is in use, a name or object_name that is no text.
         """
         _check_text("name", name)
+        _check_name(name)
         _check_text("object_name", object_name)
         uid = self._add(STATE_MACHINE, name, script, uid, object_name=object_name)
         return Action(self._endpoint, uid, name)
 
+    @with_example('add_other("export", script=[…])')
     def add_other(
         self,
         name: str,
@@ -195,11 +202,14 @@ class RedisActions:
             additional_info: what stands in the body's additional_info.
         """
         _check_text("name", name)
+        _check_name(name)
+        check_options("add_other", additional_info, ("script",), meant={"action_uid": "uid"})
         _check_fields(additional_info)
         fields = tuple(additional_info.items())
         uid = self._add(OTHER, name, script, uid, fields=fields)
         return Action(self._endpoint, uid, name)
 
+    @with_example('when("POST", "/v1/bdbs", script=[…])')
     def when(
         self,
         method: str,
@@ -233,6 +243,7 @@ class RedisActions:
         steps, faults = separate(script)
         return self._endpoint.add(kind, name, script=steps, uid=uid, faults=faults, **more)
 
+    @with_example("fault(faults.status(503), on=action, after_polls=2)")
     def fault(
         self,
         fault: Fault,
@@ -261,6 +272,10 @@ class RedisActions:
             UsageError: no fault, a bound that is none, a target that is none.
             UnfiredFaults: at the end of the test, if no request has met it and the stub is strict.
         """
+        if isinstance(on, Action) and on._endpoint is not self._endpoint:
+            raise UsageError(
+                f"on={on!r}"[:60] + " is of another stub", fix="call fault() of the stub that has it", value=on
+            )
         target = on.uid if isinstance(on, Action) else on
         now = self.clock.seconds
         injected = aimed(fault, target, after_polls=after_polls, polls=polls, at=at, seconds=seconds, now=now)
@@ -271,6 +286,7 @@ class RedisActions:
         """Let a fault happen, as it stands: what `fault` does with what it is given."""
         self._endpoint.inject(injected)
 
+    @with_example('play("S18")')
     def play(self, scenario: str) -> Action | None:
         """Set the stage for a scenario of the catalogue: "S18", or "S42:reset" for a play of that name.
 
@@ -299,6 +315,7 @@ class RedisActions:
             "this play needs a second host", fix="let the client contract play it, or use make_redis_actions()"
         )
 
+    @with_example("chaos(seed=7)")
     def chaos(self, *, seed: int) -> None:
         """Let any of the faults happen to any GET, at random; the same ones for the same seed.
 
@@ -306,9 +323,10 @@ class RedisActions:
         the seed.
         """
         if type(seed) is not int:
-            raise UsageError(f"seed={shown(seed, 30)} is no seed", fix="give a whole number", value=seed)
+            raise UsageError(f"seed must be a whole number, not {shown(seed, 30)}", fix="write seed=7", value=seed)
         self._endpoint.chaos(seed)
 
+    @with_example('assert_never_requested("DELETE", "/v1/actions/{uid}")')
     def assert_never_requested(self, method: str, path: str) -> None:
         """Fail if a client has sent a request of this method and path, such as ("DELETE", "/v1/actions/{uid}").
 
@@ -324,6 +342,7 @@ class RedisActions:
         matchers = [each.matcher for each in (*server.ordered_handlers, *server.oneshot_handlers, *server.handlers)]
         return any(matcher.match_uri(SimpleNamespace(path=path)) for matcher in matchers)
 
+    @with_example('assert_header("X-Team")')
     def assert_header(self, name: str, value: str | None = None) -> None:
         """Fail unless every request had a header, and with this value if one is given; and if there was no request."""
         polling.assert_header(self.journal, name, value)
@@ -389,6 +408,13 @@ class RedisActions:
         if self._options.strict and not self._is_a_play and (unmet := self._endpoint.unmet):
             raise UnmetStarts(unmet)
         self._server.check()
+
+
+def _check_name(name: str) -> None:
+    """Warn of a name that is nearly one that clusters use."""
+    guess = None if name in NAMES else nearest(name, NAMES, cutoff=0.9)
+    if guess:
+        warn(f"{shown(name, 40)} is not a name that clusters use; {guess!r} is")
 
 
 def _check_text(what: str, value: object) -> str:

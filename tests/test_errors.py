@@ -20,7 +20,7 @@ def test_every_exception_stands_in_the_tree_of_the_docstring() -> None:
 
     assert len(classes) >= 7
     for cls in classes:
-        assert issubclass(cls, RedisActionsError)
+        assert issubclass(cls, (RedisActionsError, Warning))
         assert cls.__name__ in (errors.__doc__ or "")
 
 

@@ -13,6 +13,7 @@ import pytest
 PREAMBLE = """
 import pytest, requests
 from pytest_redis_actions import *
+from pytest_redis_actions import faults
 
 def get(stub, path, **more):
     return requests.get(stub.url + path, auth=stub.auth, **more)
@@ -32,9 +33,33 @@ def run(suite: pytest.Pytester, text: str, *arguments: str) -> pytest.RunResult:
 
 WRONG_CALLS = (
     ("redis_actions.add_action('x', script=[queued(), running()])", "queued -> running is no step of a task"),
-    ("redis_actions.add_action('x', script=[running(polls=0)])", "running(polls=0) is no length"),
+    (
+        "redis_actions.add_action('x', script=[running(polls=0)])",
+        "polls of running() must be a whole number from 1, not 0",
+    ),
     ("redis_actions.add_action('x', script=[])", "a script needs at least one step"),
     ("redis_actions.add_action('x', script=[active()])", "'active' is a status of a state machine, not of a task"),
+    ("redis_actions.add_action('x', script=[running(minutes=30)])", "running(minutes=30): the length is given in *"),
+    ("redis_actions.add_action('x', script=[running(5)])", "running() takes 0 positional arguments but 1 was given"),
+    ("redis_actions.add_action('x', scrpt=[running()])", "add_action(scrpt=[[]running()]): scrpt is not an option"),
+    ("redis_actions.add_action('x', node_id='1')", "add_action(node_id='1'): node_id is not an option"),
+    ("redis_actions.add_action('x', action_uid='1')", "add_action(action_uid='1'): action_uid is not an option"),
+    ("redis_actions.add_action()", "add_action() missing 1 required positional argument: 'name'"),
+    ("redis_actions.add_other('export', scripts=[])", "add_other(scripts=[[]]): scripts is not an option"),
+    ("redis_actions.add_state_machine('x')", "add_state_machine() missing 1 required keyword-only argument: *"),
+    ("redis_actions.add_state_machine('x', object='bdb:1')", "add_state_machine() got an unexpected keyword *"),
+    ("redis_actions.when('POST')", "when() missing 1 required positional argument: 'path'"),
+    ("redis_actions.chaos()", "chaos() missing 1 required keyword-only argument: 'seed'"),
+    ("redis_actions.chaos(seed='x')", "seed must be a whole number, not 'x'"),
+    ("redis_actions.fault(503)", "503 is not a fault"),
+    ("redis_actions.fault(faults.unauthorized)", "<function unauthorized at * is not a fault"),
+    ("redis_actions.fault(faults.reset(), redis_actions.add_action('x'))", "fault() takes 2 positional arguments *"),
+    (
+        "redis_actions.fault(faults.reset(), on=make_redis_actions().add_action('x'))",
+        "on=<x * queued> is of another stub",
+    ),
+    ("redis_actions.fault(faults.reset(), on='/v1/actions')", "on='/v1/actions' lacks the method"),
+    ("redis_actions.fault(faults.slow(300))", "seconds of slow() must be at most 30, not 300"),
     ("redis_actions.add_action('', script=None)", "name='' is no text"),
     ("redis_actions.add_action('x', node_uid=2)", "node_uid=2 is no text"),
     ("redis_actions.add_action('x', creation_time='now')", "creation_time='now' is no instant"),
@@ -135,6 +160,40 @@ class TestErrorsInTheCallersFrame:
 
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         result.stderr.fnmatch_lines([first, "  fix  *"])
+
+
+def test_what_is_allowed_and_probably_not_meant_is_warned_of_on_its_line(suite: pytest.Pytester) -> None:
+    result = run(
+        suite,
+        """
+        @pytest.mark.parametrize("call", [
+            lambda stub: stub.add_action("migrate_shard"),
+            lambda stub: stub.add_state_machine("SMUpdteBDB", object_name="bdb:1"),
+            lambda stub: stub.add_other("exports"),
+            lambda stub: faults.status(200),
+        ])
+        def test_it(redis_actions, call):
+            with pytest.warns(RedisActionsWarning) as caught:
+                call(redis_actions)
+            assert caught[0].filename == __file__
+            print(caught[0].message)
+
+        @pytest.mark.parametrize("name", ["x", "my_action", "SMDeleteCRDB", "migrate_shards", "retry_bdb"])
+        def test_other_names(redis_actions, name):
+            redis_actions.add_action(name)
+            faults.status(204), faults.status(200, {}), faults.empty(), faults.body([])
+        """,
+        "-rP",
+    )
+
+    result.assert_outcomes(passed=9)
+    result.stdout.fnmatch_lines_random(
+        [
+            "'migrate_shard' is not a name that clusters use; 'migrate_shards' is",
+            "'SMUpdteBDB' is not a name that clusters use; 'SMUpdateBDB' is",
+            "faults.status(200) is an error body with a status of success; *",
+        ]
+    )
 
 
 class TestStrictTeardown:
@@ -763,7 +822,7 @@ def test_a_block_that_is_never_left_is_ended_and_told(driven_suite: pytest.Pytes
     result.stdout.fnmatch_lines(
         [
             "E * clock.drive(…) was entered and never left",
-            "*   fix  write `with redis_actions.clock.drive(…):`; it was entered at test_a_block*.py:10 in test_it",
+            "*   fix  write `with redis_actions.clock.drive(…):`; it was entered at test_a_block*.py:11 in test_it",
         ]
     )
 

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import inspect
 import math
+from datetime import timedelta
 
 import pytest
 
-from pytest_redis_actions.errors import ScriptError
+from pytest_redis_actions.errors import ScriptError, UsageError
 from pytest_redis_actions.lifecycle import OTHER, STATE_MACHINE, TASK, lifecycle
 from pytest_redis_actions.script import (
     Script,
@@ -80,17 +81,44 @@ class TestLengths:
         with pytest.raises(ScriptError) as caught:
             running(polls=polls)  # type: ignore[arg-type]
 
-        assert text(caught) == (f"running(polls={polls!r}) is no length", "polls is a whole number from 1")
+        assert text(caught)[0] == f"polls of running() must be a whole number from 1, not {polls!r}"
 
-    @pytest.mark.parametrize("seconds", [0, -1, math.nan, math.inf, True, "3", 2e9])
+    def test_a_length_that_is_too_long(self) -> None:
+        with pytest.raises(ScriptError) as caught:
+            running(seconds=2e9)
+
+        assert text(caught) == ("seconds of running() must be at most 1e+09, not 2000000000.0", "write seconds=1e+09")
+
+    @pytest.mark.parametrize("seconds", [0, -1, math.nan, math.inf, True, "3"])
     def test_no_length_in_seconds(self, seconds: object) -> None:
         with pytest.raises(ScriptError) as caught:
             running(seconds=seconds)  # type: ignore[arg-type]
 
-        assert text(caught) == (
-            f"running(seconds={seconds!r}) is no length",
-            "seconds is a number above 0, at most 1e9",
-        )
+        assert text(caught)[0] == f"seconds of running() must be a number above 0, not {seconds!r}"
+
+    def test_a_span_says_its_seconds(self) -> None:
+        with pytest.raises(ScriptError) as caught:
+            running(seconds=timedelta(minutes=30))  # type: ignore[arg-type]
+
+        assert text(caught)[1] == "write seconds=1800, or ….total_seconds()"
+
+    @pytest.mark.parametrize(
+        ("given", "seconds"),
+        [({"minutes": 30}, "1800"), ({"hours": 0.5}, "1800"), ({"ms": 1500}, "1.5"), ({"secs": 9}, "9")],
+    )
+    def test_a_length_in_another_unit(self, given: dict[str, float], seconds: str) -> None:
+        with pytest.raises(ScriptError) as caught:
+            running(**given)  # type: ignore[arg-type]
+
+        assert text(caught)[1] == f"use seconds={seconds}"
+
+    def test_a_length_without_its_name(self) -> None:
+        with pytest.raises(UsageError) as caught:
+            running(5)  # type: ignore[call-arg]
+
+        first, fix = str(caught.value).splitlines()
+        assert first == "running() takes 0 positional arguments but 1 was given"
+        assert fix == "  fix  write running(polls=3) or running(seconds=90)"
 
     def test_a_step_has_one_length(self) -> None:
         with pytest.raises(ScriptError) as caught:
@@ -123,7 +151,16 @@ class TestFields:
         with pytest.raises(ScriptError) as caught:
             running(**{name: 3})
 
-        assert text(caught) == (f"running({name}=3) is no length and no progress", f"write {meant}=3")
+        assert text(caught) == (
+            f"running({name}=3): {name} is not an option",
+            f"write {meant}=3; fields of the body have other names",
+        )
+
+    @pytest.mark.parametrize(
+        "name", ["state", "error_code", "second_try", "percentage", "pools", "detail", "minute_rate"]
+    )
+    def test_other_names_are_fields(self, name: str) -> None:
+        assert running(**{name: 3}).fields == ((name, 3),)
 
     @pytest.mark.parametrize("value", [object(), {1, 2}, b"x", math.nan, {"x": object()}, {(1, 2): 3}])
     def test_a_field_is_json(self, value: object) -> None:

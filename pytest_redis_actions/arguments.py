@@ -1,0 +1,145 @@
+"""What callers hand over: numbers in bounds, names that are nearly right, calls that Python itself would refuse."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import ParamSpec, TypeVar
+
+from .errors import RedisActionsWarning, UsageError, nearest, shown
+
+__all__ = ["check_number", "check_options", "is_near", "warn", "with_example"]
+
+__tracebackhide__ = True
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def check_number(
+    name: str,
+    value: object,
+    *,
+    least: float = 0,
+    most: float = math.inf,
+    above: bool = False,
+    whole: bool = False,
+    unit: str = "",
+    of: str = "",
+    error: type[UsageError] = UsageError,
+) -> None:
+    """Refuse an argument that is not a finite number between two bounds.
+
+    Args:
+        name: of the argument, "polls".
+        value: what was given.
+        least, most: the bounds, both included.
+        above: whether `least` itself is not included.
+        whole: whether it must be an int.
+        unit: what is counted, "seconds".
+        of: the call that has the argument, "running".
+        error: the class of what is raised.
+
+    Raises:
+        UsageError: with the value and what to write instead.
+    """
+    is_number = isinstance(value, int) if whole else isinstance(value, (int, float)) and math.isfinite(value)
+    is_number = is_number and not isinstance(value, bool)
+    if is_number and least <= value <= most and not (above and value == least):  # type: ignore[operator]  # a number
+        return
+    if is_number and value > most:  # type: ignore[operator]  # a number
+        kind, meant = f"at most {most:g}", most
+    else:
+        kind = (
+            f"{'a whole' if whole else 'a'} number{' of ' * bool(unit)}{unit} {'above' if above else 'from'} {least:g}"
+        )
+        meant = max(least, 1) if above else least or 2
+    raise error(
+        f"{name}{f' of {of}()' if of else ''} must be {kind}, not {shown(value, 24)}",
+        fix=f"write {name}={_example(value, meant)}",
+        value=value,
+    )
+
+
+def _example(value: object, otherwise: float) -> str:
+    """Return the number that was probably meant."""
+    if callable(span := getattr(value, "total_seconds", None)):
+        return f"{span():g}, or ….total_seconds()"
+    try:
+        return f"{float(value):g}" if isinstance(value, str) and math.isfinite(float(value)) else f"{otherwise:g}"
+    except ValueError:
+        return f"{otherwise:g}"
+
+
+def is_near(name: str, word: str, *, cutoff: float = 0.85) -> bool:
+    """Tell whether a name is most likely a misspelt word: "scrpt", "poll" and "node_id", not "module_uid"."""
+    if name == word:
+        return False
+    return (word.startswith(name) and len(name) > 3) or (len(word) > 3 and nearest(name, [word], cutoff=cutoff) == word)
+
+
+def check_options(
+    call: str,
+    given: Mapping[str, object],
+    known: Iterable[str],
+    *,
+    meant: Mapping[str, str] | None = None,
+    error: type[UsageError] = UsageError,
+) -> None:
+    """Refuse fields of a body that are most likely misspelt options of the call.
+
+    Args:
+        call: "add_action".
+        given: the fields.
+        known: the options.
+        meant: further names that stand for an option, {"action_uid": "uid"}.
+        error: the class of what is raised.
+
+    Raises:
+        UsageError: with the option that was meant.
+    """
+    for name, value in given.items():
+        option = (meant or {}).get(name) or next((word for word in known if is_near(name, word)), None)
+        if option is not None:
+            raise error(
+                f"{call}({name}={shown(value, 24)}): {name} is not an option"[:80],
+                fix=f"write {option}={shown(value, 24)}; fields of the body have other names",
+                value=name,
+            )
+
+
+def with_example(example: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Make a call that Python refuses, for a missing or unknown argument, a UsageError with an example of the call."""
+
+    def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
+        @functools.wraps(function)
+        def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            try:
+                return function(*args, **kwargs)
+            except TypeError as error:
+                if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+                    raise  # of the function's own
+                told = str(error).removeprefix(function.__qualname__.rpartition(".")[0] + ".")
+            raise UsageError(told[:80], fix=_nearer(function, kwargs) + f"write {example}")
+
+        return wrapper
+
+    return decorate
+
+
+def _nearer(function: Callable[..., object], given: Mapping[str, object]) -> str:
+    known = [*inspect.signature(function).parameters]
+    guesses = [(name, nearest(name, known)) for name in given if name not in known]
+    return "".join(f"write {guess} for {name[:40]}; " for name, guess in guesses if guess)
+
+
+def warn(text: str) -> None:
+    """Warn at the caller's line: the first one outside of this package."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(f"{__package__}."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, RedisActionsWarning, stacklevel=level)
