@@ -58,8 +58,9 @@ def _task_progress(release: str) -> st.SearchStrategy[Any]:
     return st.one_of(_percents, whole.map(str), st.floats(0, 100).map("{:.2f}".format))
 
 
-def pending_operations() -> st.SearchStrategy[Document]:
-    """Return pending operations of a shard (E-OPS-1)."""
+def pending_operations(*, profile: str = "wire") -> st.SearchStrategy[Document]:
+    """Return pending operations of a shard (E-OPS-1): the reference has their progress begin at 1."""
+    least = 1 if check_profile(profile) == "documented" else 0
     return _some(
         {},
         {
@@ -69,13 +70,13 @@ def pending_operations() -> st.SearchStrategy[Document]:
             "op_name": _texts,
             "status_code": _numbers,
             "status_description": _texts,
-            "progress": st.one_of(st.integers(1, 100), st.floats(1, 100)),
+            "progress": st.one_of(st.integers(least, 100), st.floats(least, 100)),
         },
     )
 
 
-def _pending_ops() -> st.SearchStrategy[Document]:
-    return st.dictionaries(_numbers, pending_operations(), max_size=2)
+def _pending_ops(profile: str) -> st.SearchStrategy[Document]:
+    return st.dictionaries(_numbers, pending_operations(profile=profile), max_size=2)
 
 
 def actions(*, release: str | None = None, profile: str = "wire") -> st.SearchStrategy[Document]:
@@ -89,7 +90,11 @@ def actions(*, release: str | None = None, profile: str = "wire") -> st.SearchSt
         "module_uid": _texts,
     }
     if not_before(release, "7.8"):
-        optional |= {"object_name": _numbers.map("bdb:{}".format), "state": _texts, "pending_ops": _pending_ops()}
+        optional |= {
+            "object_name": _numbers.map("bdb:{}".format),
+            "state": _texts,
+            "pending_ops": _pending_ops(profile),
+        }
     if profile == "wire":
         optional["creation_time"] = _seconds.map(str)
     required = {
@@ -108,15 +113,15 @@ def _state_machine(draw: st.DrawFn, release: str, profile: str) -> Document:
         "heartbeat": _seconds,
         "state": _texts,
         "error": st.text(max_size=20),
+        "object_name": _numbers.map("bdb:{}".format),
     }
     if not_before(release, "7.8"):
-        optional["pending_ops"] = _pending_ops()
+        optional |= {"pending_ops": _pending_ops(profile), "node_uid": _numbers}
     elif not_before(release, "7.4"):
         optional["pending_ops"] = st.just({})
     required: dict[str, st.SearchStrategy[Any]] = {
         "action_uid": _uids,
         "name": _texts,
-        "object_name": _numbers.map("bdb:{}".format),
         "status": st.just(status),
     }
     (optional if profile == "wire" and status == "completed" else required)["progress"] = _percents
@@ -129,7 +134,7 @@ def state_machines(*, release: str | None = None, profile: str = "wire") -> st.S
 
 
 def actions_v2(*, release: str | None = None, profile: str = "wire") -> st.SearchStrategy[Document]:
-    """Return actions of v2 that keep the contract; it is the same for both profiles and since 7.22."""
+    """Return actions of v2 that keep the contract of a profile; it is the same since 7.22."""
     check_release(NEWEST if release is None else release)
     info = _some(
         {},
@@ -138,7 +143,7 @@ def actions_v2(*, release: str | None = None, profile: str = "wire") -> st.Searc
             "error": _texts,
             "object_type": st.sampled_from(["node", "bdb"]),
             "object_uid": _numbers,
-            "pending_ops": _pending_ops(),
+            "pending_ops": _pending_ops(profile),
         },
     ).filter(bool)
     required = {

@@ -75,9 +75,10 @@ def _state_machine(state: State, epoch: int, release: str, profile: str) -> Body
         "action_uid": operation.uid,
         "heartbeat": epoch + math.floor(state.heartbeat),
         "name": operation.name,
-        "object_name": operation.object_name,
         "status": state.status,
     }
+    if operation.object_name is not None:  # E-SM-12
+        body["object_name"] = operation.object_name
     if profile == "documented":
         body["progress"] = state.progress  # E-C2: "always present"; as the script spells it, 100 or 50.0
         return body
@@ -161,7 +162,7 @@ def place(state: State) -> Body:
     "status": str}. Source: E-NCA-1 to E-NCA-7, E-NODE-2, E-NODE-7.
     """
     if state.operation.node_uid is not None:
-        return {"status": state.status, "task_id": state.operation.uid}
+        return {"status": state.status, "task_id": state.operation.uid, **_error_of(state)}
     return listed(state)
 
 
@@ -172,14 +173,15 @@ def listed(state: State) -> Body:
     Source: E-NODE-1, E-NODE-6, E-NCA-1 to E-NCA-4.
     """
     operation = state.operation
+    body: Body = {"name": operation.name, "status": state.status, **_error_of(state)}
     if operation.node_uid is None:
-        return {"name": operation.name, "progress": float(state.progress), "status": state.status}
-    return {
-        "name": operation.name,
-        "node_uid": operation.node_uid,
-        "progress": math.floor(state.progress),
-        "status": state.status,
-    }
+        return {**body, "progress": float(state.progress)}
+    return {**body, "node_uid": operation.node_uid, "progress": math.floor(state.progress)}
+
+
+def _error_of(state: State) -> Body:
+    """Return the fields in which a failed task tells its error. Source: E-NCA-8, E-TASK-10."""
+    return {name: value for name, value in state.fields if name in ("error_code", "error_message")}
 
 
 def started(shape: str, operation: Operation, document: Mapping[str, object], *, description: str = "") -> Body | None:

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_redis_actions.access import Access
 from pytest_redis_actions.clock import VirtualClock
+from pytest_redis_actions.contract import validate_exchanges
 from pytest_redis_actions.endpoint import Endpoint, Reply, Request
 from pytest_redis_actions.errors import ScriptError, UsageError
 from pytest_redis_actions.lifecycle import OTHER, STATE_MACHINE, TASK
@@ -573,6 +574,22 @@ class TestNodesAndTheCluster:
         assert cluster.get("/v1/cluster/actions") == {
             "actions": [{"name": "change_master", "progress": 0.0, "status": "queued"}]
         }
+
+    @pytest.mark.parametrize("profile", ["wire", "documented"])
+    def test_a_failed_one_tells_its_error(self, profile: str) -> None:  # E-NCA-8
+        cluster = Cluster("7.4", profile)
+        script = [failed(error_code="insufficient_resources", error_message="no room")]
+        cluster.endpoint.plan(POST, "/v1/nodes/1/actions/remove", script, None)
+        self.start(cluster)
+
+        listed = cluster.get("/v1/nodes/1/actions")["actions"][0]
+        for body in (listed, cluster.get("/v1/nodes/1/actions/remove")):
+            assert (body["status"], body["error_code"], body["error_message"]) == (
+                "failed",
+                "insufficient_resources",
+                "no room",
+            )
+        validate_exchanges(cluster.endpoint.journal, release="7.4", profile=profile)
 
     def test_one_instance_at_a_time(self, cluster: Cluster) -> None:
         first = self.start(cluster)["task_id"]

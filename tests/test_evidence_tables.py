@@ -44,7 +44,10 @@ ROWS: list[tuple[str, str, str, str, str, Any, bool]] = [
     # 2.2: state machines
     ("E-SM-1", "state-machine", "7.8", "wire", "action_uid", NONE, False),
     ("E-SM-2", "state-machine", "7.8", "wire", "name", "SMCreateBDB", True),
-    ("E-SM-3", "state-machine", "7.8", "wire", "object_name", NONE, False),
+    ("E-SM-12", "state-machine", "7.8", "wire", "object_name", NONE, True),
+    ("E-SM-12", "state-machine", "7.8", "documented", "object_name", NONE, True),
+    ("E-SM-12", "state-machine", "7.8", "documented", "node_uid", "1", True),
+    ("E-SM-3", "state-machine", "7.8", "wire", "object_name", 3, False),
     ("E-SM-4", "state-machine", "7.8", "wire", "status", "pending", True),
     ("E-SM-4", "state-machine", "7.8", "wire", "status", "running", False),
     ("E-SM-5", "state-machine", "7.8", "wire", "heartbeat", 1747780298, True),
@@ -79,6 +82,7 @@ ROWS: list[tuple[str, str, str, str, str, Any, bool]] = [
     ("E-OPS-1", "action", "7.8", "documented", "pending_ops", {"3": {"op_name": "update_config", "progress": 1}}, True),
     ("E-OPS-1", "action", "7.8", "documented", "pending_ops", {"3": {"status_code": 0}}, False),
     ("E-OPS-1", "action", "7.8", "documented", "pending_ops", {"3": {"progress": 0}}, False),
+    ("E-OPS-1", "action", "7.8", "wire", "pending_ops", {"3": {"progress": 0}}, True),
     # 2.5: actions of nodes and of the cluster
     ("E-NCA-1", "node-action", "8.2", "documented", "name", NONE, False),
     ("E-NCA-2", "node-action", "8.2", "documented", "node_uid", 1, False),
@@ -86,6 +90,8 @@ ROWS: list[tuple[str, str, str, str, str, Any, bool]] = [
     ("E-NCA-4", "node-action", "8.2", "documented", "progress", 0.0, True),
     ("E-NCA-5", "node-action", "8.2", "documented", "task_id", UID, True),
     ("E-NCA-6", "node-action", "8.2", "documented", "action_uid", UID, False),
+    ("E-NCA-8", "node-action", "8.2", "documented", "error_code", "internal_error", True),
+    ("E-NCA-8", "node-action", "7.4", "documented", "error_message", "no", True),
 ]  # fmt: skip
 BASES: dict[str, dict[str, Any]] = {"action": TASK, "state-machine": MACHINE, "action-v2": V2, "node-action": NODE}
 
