@@ -91,6 +91,8 @@ class Access:
         self._release = release
         if auth not in (None, True, False):
             self._users[ADMIN] = _checked_auth(auth)
+        self.passwords = {password for _, password in self._users.values()}
+        """Every password that was ever good: none is shown anywhere."""
         self._tokens: dict[str, tuple[str, float]] = {}
         self._key = secrets.token_bytes(32)
 
@@ -117,6 +119,7 @@ class Access:
         """Give the administrator another password; what was given for the old one is worth nothing any more."""
         user, _ = self._users[ADMIN]
         self._users[ADMIN] = (user, f"password-{secrets.token_hex(4)}")
+        self.passwords.add(self._users[ADMIN][1])
         self._tokens.clear()
 
     def role_of(self, header: str | None, now: float) -> str | None:

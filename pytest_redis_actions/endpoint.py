@@ -18,7 +18,7 @@ from .access import Access, may
 from .clock import Clock
 from .faults import ABSENT, Fault, HttpDate
 from .injection import Injected, Injection
-from .journal import Exchange, Journal, safe_headers, safe_target
+from .journal import Exchange, Journal
 from .lifecycle import OTHER, STATE_MACHINE, TASK
 from .messages import (
     Answer,
@@ -35,6 +35,7 @@ from .messages import (
 )
 from .model import Operation, Place, State
 from .records import Records
+from .redaction import HIDDEN, Headers, safe_target, secrets_of
 from .routes import Match, Read, Route, Start, difference, find, is_known, matches, split
 from .script import Step
 from .starts import Planned, Starting, outside, place_of, script_of
@@ -204,8 +205,7 @@ class Endpoint:
             fault = self._injection.fault_for(request.method, split(path), match, uids, now)
             answer = self._answer_with(fault, request, path, query, match, now)
             body = answer.raw if answer.raw is not None else _encoded(answer.document)
-            secret = answer.code == 200 and match is not None and match.route.template.startswith("/v1/users/")
-            self._note(request, match, now, answer, b"" if secret else body, fault=fault.name if fault else "")
+            self._note(request, match, now, answer, body, fault=fault.name if fault else "")
             reply = Reply(answer.code, self._headers(answer, now), body, fault)
         self.clock.requested()
         return reply
@@ -225,7 +225,7 @@ class Endpoint:
 
     def _listed(self, match: Match | None, now: float) -> tuple[str, ...]:
         """Return the operations that a list shows, or would show if the request were answered."""
-        read = match.route.methods.get("GET") if match and match.route.is_in(self.release) else None
+        read = match.route.methods.get("GET") if match and match.route.is_in(self.release, self.profile) else None
         if match is None or not isinstance(read, Read) or read.answer not in _LISTS:
             return ()
         uids = self._rows(read.answer, match.values)
@@ -283,6 +283,12 @@ class Endpoint:
         fault: str = "",
     ) -> None:
         aimed = answer.aimed or self._aimed(match)
+        target, is_plain = self._printed(request, match)
+        if not is_plain:
+            aimed = tuple(uid for uid in aimed if uid in self._records)
+            if answer.code >= 400 and answer.document is not None:
+                code = cast(wire.Body, answer.document)["error_code"]
+                answer = replace(answer, kept=wire.encode(wire.error(str(code), HIDDEN)))
         unshown = () if answer.shown or aimed or request.method != "GET" else self._listed(match, now)
         overlaps = None
         for connection, (number, uids) in self._under_way.items():
@@ -293,14 +299,14 @@ class Endpoint:
                 Exchange,
                 seconds=now,
                 method=request.method[:20],
-                target=safe_target(request.target),
+                target=target,
                 route=match.route.template if match else None,
                 code=answer.code,
                 aimed=aimed,
                 shown=answer.shown,
                 unshown=unshown,
-                headers=safe_headers(request.headers),
-                body=body,
+                headers=Headers(request.headers),
+                body=body if answer.kept is None else answer.kept,
                 connection=request.connection,
                 left_over=answer.left_over,
                 retry_after=retry_after_of(answer.headers, self.clock.epoch + now),
@@ -311,6 +317,17 @@ class Endpoint:
         )
         if request.connection:
             self._under_way[request.connection] = exchange.number, exchange.aimed
+
+    def _printed(self, request: Request, match: Match | None) -> tuple[str, bool]:
+        """Return the target as it can be printed, and whether that shows the whole path."""
+        path, query = split_target(request.target)
+        if match and not query and all(value in self._records for value in match.values.values()):
+            return path, True
+        target = self._safe_target(request, path, query)
+        return target, target.startswith(path)
+
+    def _safe_target(self, request: Request, path: str, query: str = "") -> str:
+        return safe_target(path, query, self.access.passwords | secrets_of(request.headers))
 
     def refuse(self, code: int, error_code: str, description: str) -> Reply:
         """Return the reply to bytes that are no request of the API. It is not in the journal."""
@@ -359,16 +376,18 @@ class Endpoint:
         self, request: Request, path: str, match: Match | None, planned: Planned | None
     ) -> tuple[Route, Mapping[str, str]]:
         if match is None:
-            self._note_unrouted(request, difference(path))
+            safe = self._safe_target(request, path)
+            self._note_unrouted(request, difference(safe))
             what = "not played by this stub" if is_known(path) else "not a path of this API"
-            raise Refused(refusal(404, "not_found", f"{safe_target(path)} is {what}"))
+            raise Refused(refusal(404, "not_found", f"{safe} is {what}"))
         if planned is None and not match.route.is_in(self.release, self.profile):
             text = f"release {self.release} has no {match.route.template}"
             raise Refused(refusal(404, "not_found", text))  # E-ROUTE-13, E-ASSUMED-7
         return match.route, match.values
 
     def _note_unrouted(self, request: Request, why: str) -> None:
-        self._unrouted.append(f"  {request.method[:20]} {safe_target(request.target)}  ({why})")
+        target = self._safe_target(request, *split_target(request.target))
+        self._unrouted.append(f"  {request.method[:20]} {target}  ({why})")
 
     def _no_method(self, request: Request, path: str, route: Route) -> Answer:
         if route.whole:
@@ -376,7 +395,8 @@ class Endpoint:
             return refusal(405, "method_not_allowed", text, ("Allow", route.allow))  # E-C13, E-ASSUMED-6
         played = " and ".join(route.methods)
         self._note_unrouted(request, f"{route.template} is played for {played} only")
-        return refusal(404, "not_found", f"{request.method[:20]} {safe_target(path)} is not played by this stub")
+        text = f"{request.method[:20]} {self._safe_target(request, path)} is not played by this stub"
+        return refusal(404, "not_found", text)
 
     def _check_role(self, request: Request, handling: Read | Start, now: float) -> None:
         if handling.permission is None:
@@ -502,7 +522,8 @@ class Endpoint:
         return self._token(role, ttl_of(document_of(call.request)), call.now)
 
     def _token(self, role: str, ttl: int, now: float) -> Answer:
-        return Answer(200, {"access_token": self.access.token(role, ttl=ttl, now=now, epoch=self.clock.epoch)})
+        token = self.access.token(role, ttl=ttl, now=now, epoch=self.clock.epoch)
+        return Answer(200, {"access_token": token}, kept=b"")
 
     # Small things
 

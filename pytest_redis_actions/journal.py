@@ -1,33 +1,16 @@
-"""What was asked, what was answered, and when; and queries over it. Credentials never get in."""
+"""What was asked, what was answered, and when; and queries over it. No secret gets in: see `redaction`."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import overload
 
-__all__ = ["Exchange", "Journal", "safe_headers", "safe_target"]
+from .redaction import Headers
 
-_SECRET_HEADERS = ("authorization", "proxy-authorization", "cookie", "set-cookie", "r-auth-user", "x-api-key")
-_SECRET_QUERY = re.compile(r"(?i)([?&][^=&]*(?:token|password|passwd|secret|auth|key)[^=&]*=)[^&]*")
-_LONGEST_TARGET = 200
-
-
-def safe_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return headers with what is secret in them taken out; of Authorization the scheme stays."""
-    return {
-        name: f"{value.split(' ', 1)[0][:10] if ' ' in value else ''} ***".strip() if name in _SECRET_HEADERS else value
-        for name, value in headers.items()
-    }
-
-
-def safe_target(target: str) -> str:
-    """Return a request target that can be printed: without secrets and control characters, and of bounded length."""
-    text = _SECRET_QUERY.sub(r"\1***", target)
-    text = "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
-    return text if len(text) <= _LONGEST_TARGET else text[: _LONGEST_TARGET - 1] + "…"
+__all__ = ["Exchange", "Journal"]
 
 
 @dataclass(frozen=True)
@@ -44,8 +27,9 @@ class Exchange:
         aimed: the uids that the request asked for, whether or not it saw them.
         unshown: the uids that the list would have shown, had it been answered.
         shown: uid -> the body of each operation that the reply showed. Not to be changed.
-        headers: the request's, lower-case names, without secrets.
-        body: the reply's, as sent; empty for tokens and for what a handler of the test's own has answered.
+        headers: the request's, lower-case names, without secrets: see `has_header`.
+        body: the reply's, as sent; with blanks for what a client sent and the reply repeats; empty for tokens and for
+            what a handler of the test's own has answered.
         connection: the number of the TCP connection it came on, from 1; 0 without a socket.
         left_over: the id of the earlier test that its uid belonged to, or None.
         retry_after: seconds that the reply told the client to wait, on the stub's clock, or None.
@@ -62,7 +46,7 @@ class Exchange:
     code: int
     aimed: tuple[str, ...]
     shown: Mapping[str, Mapping[str, object]]
-    headers: Mapping[str, str]
+    headers: Headers
     body: bytes
     connection: int = 0
     left_over: str | None = None
@@ -86,7 +70,11 @@ class Exchange:
         """Return the statuses that the reply showed: of one operation, or of all."""
         return tuple(body.get("status") for key, body in self.shown.items() if uid in (None, key))
 
-    @property
+    def has_header(self, name: str, value: str | None = None) -> bool:
+        """Tell whether the request had a header, and with this value, which may be a secret, if one is given."""
+        return self.headers.has(name, value)
+
+    @cached_property
     def error_code(self) -> str:
         """The error's short name, such as "action_not_found"; "" for a reply that is no error of the API."""
         if self.code < 400 or len(self.body) > 10_000:

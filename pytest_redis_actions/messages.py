@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs
 
 from . import wire
@@ -44,9 +45,9 @@ class Request:
     """
 
     method: str
-    target: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    target: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
     connection: int = 0
 
 
@@ -62,7 +63,7 @@ class Call:
 
     request: Request
     values: Mapping[str, str]
-    query: Mapping[str, list[str]]
+    query: Mapping[str, list[str]] = field(repr=False)
     now: float
     moves: bool
 
@@ -80,21 +81,26 @@ class Reply:
 
     code: int
     headers: tuple[tuple[str, str], ...]
-    body: bytes
+    body: bytes = field(repr=False)
     fault: Fault | None = None
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a request is answered with, before it is written down."""
+    """What a request is answered with, before it is written down.
+
+    Attributes:
+        kept: the body as the journal keeps it, where the real one holds secrets.
+    """
 
     code: int
-    document: object = None
+    document: object = field(default=None, repr=False)
     aimed: tuple[str, ...] = ()
     shown: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     headers: tuple[tuple[str, str], ...] = ()
     left_over: str | None = None
-    raw: bytes | None = None
+    raw: bytes | None = field(default=None, repr=False)
+    kept: bytes | None = None
 
 
 class Refused(Exception):
@@ -143,7 +149,8 @@ def document_of(request: Request) -> Mapping[str, object]:
         text = f"the body has {len(request.body)} bytes; at most {LARGEST_JSON} are read as JSON"
         raise Refused(refusal(413, "body_too_large", text))
     try:
-        document = json.loads(request.body.decode("utf-8"), parse_constant=_no_constant)
+        document = json.loads(request.body.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite)
+        json.dumps(document, ensure_ascii=False).encode()  # halves of a pair of surrogates cannot be sent back
     except (ValueError, RecursionError):
         raise Refused(refusal(400, "invalid_json", "the body is no JSON")) from None
     if not isinstance(document, dict):
@@ -153,6 +160,11 @@ def document_of(request: Request) -> Mapping[str, object]:
 
 def _no_constant(word: str) -> object:
     raise ValueError(word)
+
+
+def _finite(word: str) -> float:
+    number = float(word)
+    return number if math.isfinite(number) else cast(float, _no_constant(word))
 
 
 def retry_after_of(headers: Iterable[tuple[str, str]], now: float) -> float | None:

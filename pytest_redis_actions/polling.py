@@ -173,10 +173,10 @@ def assert_header(journal: Sequence[Exchange], name: str, value: str | None = No
         if not isinstance(text, str) and not (what == "value" and text is None):
             raise UsageError(f"the header's {what} must be a text, not {shown(text, 30)}", fix='write "X-Team"')
     _check_any(journal)
-    key = name.lower()
-    missing = [each for each in journal if key not in each.headers or value not in (None, each.headers[key])]
+    missing = [each for each in journal if not each.has_header(name, value)]
     if missing:
-        what = f"the header {name}" + (f": {value}" if value is not None else "")
+        # The value may be a secret.
+        what = f"the header {shown(name, 40)[1:-1]}" + (" with the expected value" if value is not None else "")
         raise PollingError(f"{len(missing)} requests without {what}", missing, _listed(missing))
 
 

@@ -18,6 +18,7 @@ from .lifecycle import STATE_MACHINE, TASK
 from .messages import Answer, Call, Refused, document_of, is_true, refusal
 from .model import Operation, Place
 from .records import Records
+from .redaction import blank
 from .releases import has
 from .routes import ROUTES, Route, Start, find, matches, split
 from .script import Script, Step, default_script, kind_of
@@ -156,7 +157,7 @@ class Starting:
             self._injection.arm(planned.faults, operation.uid, call.now)
         code = 202 if start.shape == "module" and self._profile == "wire" else 200  # E-C9
         reply = self._started(start, operation, document)
-        return Answer(code, reply, aimed=(operation.uid,))
+        return Answer(code, reply, aimed=(operation.uid,), kept=_kept(reply, document))
 
     def _database_of(self, call: Call, start: Start) -> str | None:
         if "bdb_uid" in call.values:
@@ -216,6 +217,14 @@ def _start_of(method: str, path: str) -> Start | None:
             f"path {shown(path, 40)} stands for several routes", fix=f"write {several[0]!r}, or another", value=path
         )
     return None
+
+
+def _kept(reply: wire.Body | None, document: Mapping[str, object]) -> bytes | None:
+    """Return a reply without what it repeats of a client's document, which may be a password."""
+    if reply is None or not document:
+        return None
+    told = {*document} - {"action_uid", "uid", "status", "background_op"}  # these are the stub's own
+    return wire.encode({name: blank(value) if name in told else value for name, value in reply.items()})
 
 
 def script_of(kind: str, steps: Iterable[Step] | None, release: str, profile: str) -> Script:

@@ -33,7 +33,7 @@ _ACTIVE_STATE: Mapping[str, str] = {"SMDeleteBDB": "config_security", "SMUpdateB
 
 def encode(document: object) -> bytes:
     """Return a document as the wire spells it: compact, keys sorted. Source: E-SM-11."""
-    return json.dumps(document, separators=(",", ":"), sort_keys=True).encode("ascii")
+    return json.dumps(document, allow_nan=False, separators=(",", ":"), sort_keys=True).encode("ascii")
 
 
 def v1(state: State, *, epoch: int, release: str, profile: str) -> Body:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from typing import Any
 
 import pytest
@@ -391,11 +392,81 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         "body",
-        [b"{", b"[]", b"3", b"\xff\xfe", b'{"a":NaN}', b"[" * 100_000, b"1" * 5000, b'{"uid":' + b"9" * 5000 + b"}"],
+        [
+            b"{",
+            b"[]",
+            b"3",
+            b"\xff\xfe",
+            b'{"a":NaN}',
+            b"[" * 100_000,
+            b"1" * 5000,
+            b'{"uid":' + b"9" * 5000 + b"}",
+            b'{"a":1e400}',
+            b'{"a":[-1e999]}',
+            b'{"a":Infinity}',
+            b'{"a":"\\ud800"}',
+            b'{"\\udfff":1}',
+            b'{"a":' + b"[" * 50_000 + b"]" * 50_000 + b"}",
+        ],
     )
     def test_a_body_that_is_no_json_object(self, cluster: Cluster, body: bytes) -> None:
         assert cluster.error(POST, "/v1/bdbs", body) == (400, "invalid_json")
         assert cluster.endpoint.uids == ()
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "9" * 4000, "-0", "1e308", "0.1", '"\\ud83d\\ude00"', '"\\u0000"', '"\\u2028\\u202e"', '{"":{"":[null]}}',
+            "[" * 90 + "]" * 90,
+        ],
+    )  # fmt: skip
+    def test_what_a_client_sends_comes_back_as_strict_json(self, cluster: Cluster, value: str) -> None:
+        reply = cluster.ask(POST, "/v1/bdbs", f'{{"name":{value},"mine":{value}}}'.encode())
+
+        def refuse(word: str) -> None:
+            raise AssertionError(f"{word} is not JSON")
+
+        document = json.loads(reply.body.decode("utf-8"), parse_constant=refuse)
+        assert reply.code == 200
+        assert document["mine"] == json.loads(value)
+        json.dumps(document, allow_nan=False, ensure_ascii=False).encode("utf-8")
+
+    def test_a_body_nested_however_deeply_is_refused_or_comes_back(self, cluster: Cluster) -> None:
+        for depth in range(50, 2000, 50):
+            nested = "[" * depth + "]" * depth
+
+            reply = cluster.ask(POST, "/v1/bdbs", f'{{"mine":{nested}}}'.encode())
+
+            assert reply.code == 400 or nested in reply.body.decode()
+
+    @pytest.mark.parametrize(
+        "target",
+        [
+            "/v1/actions?" + "key?" * 16_000,
+            "/v1/actions?" + "?key" * 16_000,
+            "/v1/actions?" + "&" * 64_000,
+            "/v1/actions?" + "a=1;" * 16_000,
+            "/v1/actions?" + "%61" * 21_000,
+            "/v1/actions#" + "#" * 64_000,
+            "/" * 64_000,
+            "/v1" * 21_000,
+            "/v1/" + "x/" * 32_000,
+            "/v1/actions/" + "%2f" * 21_000,
+            "/v1/actions/" + "@" * 64_000,
+            "/v1/actions/" + "\x1b" * 64_000,
+            "http://" + "@" * 64_000,
+            "x" * 64_000,
+        ],
+        ids=lambda target: target[:20].encode("unicode_escape").decode(),
+    )
+    @pytest.mark.parametrize("authorization", ["Basic " + "x" * 60_000, "Basic " * 10_000, "JWT " + "." * 60_000, ""])
+    def test_no_request_keeps_the_others_waiting(self, cluster: Cluster, target: str, authorization: str) -> None:
+        began = time.perf_counter()
+
+        for method in (GET, POST):
+            cluster.ask(method, target, authorization=authorization)
+
+        assert time.perf_counter() - began < 1
 
     def test_a_body_that_is_too_large(self, cluster: Cluster) -> None:
         assert cluster.error(POST, "/v1/bdbs", b" " * (1 << 20) + b"{}") == (413, "body_too_large")

@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parent.parent / "pytest_redis_actions"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "bundled"),
     ("arguments",),
-    ("releases", "authority"),
+    ("releases", "authority", "redaction"),
     ("lifecycle", "access", "clock"),
     ("script", "strategies"),
     ("model", "routes"),
@@ -36,7 +36,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 CORE = (
     "arguments", "errors", "releases", "lifecycle", "access", "clock", "script", "model", "routes", "wire", "journal",
     "records", "endpoint", "options", "bundled", "trace", "timeline", "assertions", "polling", "coverage", "messages",
-    "faults", "injection", "report", "handle", "starts",
+    "faults", "injection", "report", "handle", "starts", "redaction",
 )  # fmt: skip
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 CONTRACT = sorted((PACKAGE / "contract").glob("*.py"))

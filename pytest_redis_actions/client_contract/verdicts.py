@@ -289,7 +289,7 @@ def sends_headers(outcome: Outcome, can: Mapping[str, object]) -> str:
     """Every request has the headers that were asked for."""
     for each in outcome.exchanges:
         for name, value in outcome.headers.items():
-            if each.headers.get(name.lower()) != value:
+            if not each.has_header(name, value):
                 return f"#{each.number} lacks the header {name}: {value}"
     return ""
 

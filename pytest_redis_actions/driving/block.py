@@ -6,7 +6,6 @@ import asyncio
 import builtins
 import ctypes
 import faulthandler
-import re
 import sys
 import tempfile
 import threading
@@ -29,7 +28,6 @@ __all__ = ["Block", "endless"]
 
 __tracebackhide__ = True
 
-_LINE = re.compile(r'File "(.*)", line (\d+) in ')
 _PATIENCE = 3  # requests after the bound: a client that sleeps is told there, on its own line
 _NANOSECONDS = 1_000_000_000
 
@@ -288,8 +286,15 @@ class Block:
             identity = int(head.split()[1 if head.startswith("Thread") else 2], 16)
             where = [line.strip() for line in lines if line.startswith("  File")]
             if where and identity not in skip and not _is_outside(identity):
-                found.append(_LINE.sub(lambda found: f"{near(found[1])}:{found[2]} in ", where[0]))
+                found.append(_short(where[0]))
         return found
+
+
+def _short(frame: str) -> str:
+    """Return 'File "/…/x.py", line 5 in f' as 'x.py:5 in f'."""
+    path, _, tail = frame.removeprefix('File "').rpartition('", line ')
+    number, _, name = tail.partition(" in ")
+    return f"{near(path)}:{number} in {name}"
 
 
 def _is_outside(identity: int) -> bool:
