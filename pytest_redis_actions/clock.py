@@ -32,6 +32,9 @@ _PATIENCE = 3  # polls after the bound: a client that sleeps on the clock is tol
 MAX_VIRTUAL_SECONDS = 1_000_000
 """Virtual seconds, counted from where it began to sleep, after which it is."""
 
+MONOTONIC_FROM = 1_000_000
+"""Seconds that `time.monotonic` reads when a virtual clock starts: 0 would pass for "never" in many a client."""
+
 DEFAULT_EPOCH = 1_760_400_000
 """Unix seconds at which clocks start unless told otherwise: fixed, so that runs repeat. 2025-10-14 00:00 UTC."""
 
@@ -50,7 +53,7 @@ def _checked(seconds: object, what: str) -> int:
         )
     if seconds > _LONGEST:
         raise UsageError(f"{what}({shown(seconds, 30)}) is too long", fix="give at most 1e9 seconds", value=seconds)
-    return round(seconds * _NANOSECONDS)
+    return round(seconds * _NANOSECONDS) or int(seconds > 0)  # a positive span is never nothing
 
 
 def _checked_epoch(epoch: object) -> int:
@@ -79,6 +82,7 @@ class VirtualClock:
 
     Attributes:
         epoch: Unix seconds of its start.
+        monotonic_from: what `time.monotonic` reads at its start, in seconds: a machine that has been up for days.
         max_polls: requests after which a client that sleeps on it is stopped.
         max_virtual_seconds: seconds on it after which such a client is stopped.
         block: what drives it now; None outside of `drive`.
@@ -86,6 +90,7 @@ class VirtualClock:
 
     def __init__(self, epoch: int = DEFAULT_EPOCH) -> None:
         self.epoch = _checked_epoch(epoch)
+        self.monotonic_from = MONOTONIC_FROM
         self.nanoseconds = 0
         self._lock = threading.Lock()
         self._alarms: list[tuple[int, Callable[[], object]]] = []
@@ -121,7 +126,7 @@ class VirtualClock:
         """
         span = _checked(seconds, "sleep")
         if self.block is not None:
-            self.block.sleep(span)
+            self.block.sleep(span / _NANOSECONDS)
             return
         self._check_bounds()
         self.move(span)
@@ -231,8 +236,8 @@ class VirtualClock:
         return self.epoch + self.seconds
 
     def monotonic(self) -> float:
-        """Stand in for `time.monotonic`: seconds since the start."""
-        return self.seconds
+        """Stand in for `time.monotonic`: a million more than the seconds since the start."""
+        return self.monotonic_from + self.seconds
 
 
 class WallClock:

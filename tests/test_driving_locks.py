@@ -55,7 +55,7 @@ LIMITERS = {
 }
 CALL = (
     "    def call(self, record):\n        with self.lock:\n            time.sleep(2)\n"
-    "            record.append(time.monotonic())\n"
+    "            record.append(time.monotonic() - 1e6)\n"
 )
 
 
@@ -82,7 +82,7 @@ class Client:
         time.sleep(number / 10)
         for _ in range(4):
             with self.lock:
-                record.append((number, round(time.monotonic(), 6)))
+                record.append((number, round(time.monotonic() - 1e6, 6)))
                 time.sleep(number + 1)
             time.sleep(1.03)
 """
@@ -133,7 +133,7 @@ def tries(lock, *how):
     got = lock.acquire(*how)
     if got:
         lock.release()
-    return got, time.monotonic()
+    return got, time.monotonic() - 1e6
 """
 
 
@@ -218,7 +218,7 @@ def test_another_thread_may_release_a_lock(write: Write, clock: VirtualClock) ->
     module = write(
         "import threading, time\nclass Gate:\n    def __init__(self): self.lock = threading.Lock()\n"
         "    def opens(self):\n        time.sleep(3)\n        self.lock.release()\n"
-        "    def enters(self):\n        self.lock.acquire()\n        return time.monotonic()"
+        "    def enters(self):\n        self.lock.acquire()\n        return time.monotonic() - 1e6"
     )
 
     with clock.drive("driven_client"), ThreadPoolExecutor(2) as pool:
@@ -261,7 +261,7 @@ def test_a_lock_is_not_lost_when_its_client_is_stopped(write: Write, make: str) 
 def test_a_condition_over_a_driven_lock(write: Write, clock: VirtualClock) -> None:
     module = write(
         "import threading, time\ndef make(kind): return threading.Condition(getattr(threading, kind)())\n"
-        "def waits(condition):\n    with condition:\n        return condition.wait(10), time.monotonic()\n"
+        "def waits(condition):\n    with condition:\n        return condition.wait(10), time.monotonic() - 1e6\n"
         "def tells(condition):\n    time.sleep(3)\n"
         "    with condition:\n        condition.notify()\n        time.sleep(2)\n"
     )
@@ -303,12 +303,12 @@ def gets():
     try:
         queue.Queue().get(timeout=30)
     except queue.Empty:
-        return time.monotonic()
+        return time.monotonic() - 1e6
 
 def gets_in_time():
     waiting = queue.Queue()
     threading.Thread(target=lambda: (time.sleep(7), waiting.put("it"))).start()
-    return waiting.get(timeout=30) == "it" and time.monotonic()
+    return waiting.get(timeout=30) == "it" and time.monotonic() - 1e6
 
 def puts():
     full = queue.LifoQueue(1)
@@ -316,28 +316,28 @@ def puts():
     try:
         full.put(2, timeout=30)
     except queue.Full:
-        return time.monotonic()
+        return time.monotonic() - 1e6
 
 def acquires():
     semaphore = threading.BoundedSemaphore(1)
     semaphore.acquire()
     assert not semaphore.acquire(timeout=0)
-    return not semaphore.acquire(timeout=30) and time.monotonic()
+    return not semaphore.acquire(timeout=30) and time.monotonic() - 1e6
 
 def acquires_in_time():
     semaphore = threading.Semaphore(0)
     threading.Thread(target=lambda: (time.sleep(7), semaphore.release())).start()
-    return semaphore.acquire(timeout=30) and time.monotonic()
+    return semaphore.acquire(timeout=30) and time.monotonic() - 1e6
 
 def meets():
     try:
         threading.Barrier(2).wait(30)
     except threading.BrokenBarrierError:
-        return time.monotonic()
+        return time.monotonic() - 1e6
 
 def is_called_later():
     called = []
-    timer = threading.Timer(30, lambda: called.append(time.monotonic()))
+    timer = threading.Timer(30, lambda: called.append(time.monotonic() - 1e6))
     timer.start()
     timer.join()
     return called[0]
@@ -348,7 +348,7 @@ def is_cancelled():
     time.sleep(7)
     timer.cancel()
     timer.join()
-    return time.monotonic()
+    return time.monotonic() - 1e6
 """
 
 

@@ -16,12 +16,13 @@ from typing import Any, Protocol
 from ..errors import EndlessWait, StandStill, UsageError, explained
 from .interruption import interrupt
 from .ledger import RESTING, Ledger, MovableClock, OutsideThread, Party
-from .locks import drive_locks, locks_of
+from .locks import locks_of
+from .opened import opened
 from .places import near, place
 from .replacing import Undo, replace
-from .standins import stand_ins
+from .standins import real_names, stand_in_for
 from .targets import targets
-from .tasks import Loops
+from .tasks import ASYNCHRONOUS, Loops
 from .threads import hook_threads
 
 __all__ = ["Block", "endless"]
@@ -35,22 +36,13 @@ _NANOSECONDS = 1_000_000_000
 class DrivableClock(MovableClock, Protocol):
     """What a block needs of a clock."""
 
-    epoch: int
     max_polls: int
     max_virtual_seconds: float
     block: Block | None
     watched: tuple[Any, ...]
 
 
-class _Open:
-    """What all blocks that are open share: there is one clock to drive at a time."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.block: Block | None = None
-
-
-_open = _Open()
+_opening = threading.Lock()
 
 
 class Block:
@@ -84,7 +76,7 @@ class Block:
         self._outer: Block | None = None
         self._spared: tuple[Party, ...] = ()
         self._over = threading.Event()
-        self._stand_ins: dict[int, Any]
+        self._locks: dict[int, Any]
         self.ledger: Ledger
         self.loops: Loops
 
@@ -92,19 +84,24 @@ class Block:
         return f"<drives {', '.join(module.__name__ for module in self._modules)}>"
 
     def __enter__(self) -> Block:
-        with _open.lock:
-            self._outer = _open.block
+        try:
+            with _opening:
+                self._outer = opened.block
+                if self._outer is None:
+                    self._open()
+                elif self._outer._clock is self._clock:
+                    self.ledger, self.loops, self._locks = self._outer.ledger, self._outer.loops, self._outer._locks
+                else:
+                    raise UsageError(
+                        "another stub's clock drives modules already",
+                        fix=f"end the block of {self._outer.where} first, or let both stubs share a clock",
+                    )
+            self._drive()
+        except BaseException:
             if self._outer is None:
-                self._open()
-                _open.block = self
-            elif self._outer._clock is self._clock:
-                self.ledger, self.loops, self._stand_ins = self._outer.ledger, self._outer.loops, self._outer._stand_ins
-            else:
-                raise UsageError(
-                    "another stub's clock drives modules already",
-                    fix=f"end the block of {self._outer.where} first, or let both stubs share a clock",
-                )
-        self._drive()
+                self.close()
+            self._undo.restore()
+            raise
         return self
 
     def __exit__(
@@ -120,16 +117,18 @@ class Block:
 
     def close(self) -> bool:
         """Give everybody their time back; return whether that was still to be done."""
-        with _open.lock:
-            if _open.block is not self:
+        with _opening:
+            if opened.block is not self:
                 return False
             self._over.set()
             self._await_stopped()
             self.ledger.close()
             self.loops.detach_all()
             self._undo.restore()
-            _open.block = self._clock.block = None
-        _join(self._guarding, 1.0)
+            self._clock.block = None
+            opened.close()
+        if self._guarding.is_alive():
+            _join(self._guarding, 1.0)
         return True
 
     def _await_stopped(self) -> None:
@@ -150,26 +149,36 @@ class Block:
         limit = self._clock.nanoseconds + round(self._clock.max_virtual_seconds * _NANOSECONDS)
         self.ledger = Ledger(self._clock, limit=limit, on_limit=self._on_limit)
         self.loops = Loops(self.ledger)
-        self._stand_ins = stand_ins(self.ledger, self.loops, self._clock.epoch)
-        self._opener = self.ledger.joined()
+        self._locks = {}
         self._guarding = OutsideThread(target=self._guard, name="redis-actions-guard", daemon=True)
-        self._guarding.start()
+        opened.open(self, self.ledger, self.loops, real_names())
+        self._opener = self.ledger.joined()
+        self._attach_running_loop()
         hook_threads(self.ledger, self._undo)
-        drive_locks(self.ledger, self._undo)
         self.loops.hook(self._undo)
         self._undo.attribute(builtins, "__import__", self._importer())
         self._clock.block = self
+        self._guarding.start()
+
+    def _attach_running_loop(self) -> None:
+        try:
+            self.loops.attached(asyncio.get_running_loop())
+        except RuntimeError:
+            pass  # no loop runs here
 
     def _drive(self) -> None:
         self._modules = [module for module in self._modules if module.__name__ not in self.ledger.names]
         self.ledger.names |= {module.__name__ for module in self._modules}
         self.ledger.homes |= {name.partition(".")[0] for name in self.ledger.names} | {self._home.partition(".")[0]}
         for module in self._modules:
-            self._stand_ins |= {key: each for key, each in locks_of(module).items() if key not in self._stand_ins}
-            replace(module, self._stand_ins, self._undo)
+            self._locks |= {key: each for key, each in locks_of(module).items() if key not in self._locks}
+            replace(module, self._find, self._undo)
+
+    def _find(self, value: Any) -> Any:
+        return self._locks.get(id(value)) or stand_in_for(value)
 
     def _importer(self) -> Callable[..., Any]:
-        original, ledger, stands = builtins.__import__, self.ledger, self._stand_ins
+        original, ledger = builtins.__import__, self.ledger
 
         def importer(
             name: str,
@@ -180,22 +189,22 @@ class Block:
         ) -> Any:
             module = original(name, globals, locals, fromlist, level)
             if globals is not None and globals.get("__name__") in ledger.names:
-                return stands.get(id(module), module)
+                return stand_in_for(module) or module
             return module
 
         return importer
 
-    def sleep(self, nanoseconds: int) -> None:
+    def sleep(self, seconds: float) -> None:
         """Let whoever calls the clock itself sleep: a client, or a handler, whose reply then takes so long."""
         thread = threading.current_thread()
         if isinstance(thread, OutsideThread):
-            self.ledger.reply_later(nanoseconds, thread)
+            self.ledger.reply_later(seconds, thread)
         else:
-            self.ledger.sleep(nanoseconds, place())
+            self.ledger.sleep(seconds, place())
 
     async def asleep(self, seconds: float) -> None:
         """Let a task that calls the clock itself sleep."""
-        await self._stand_ins[id(asyncio.sleep)](seconds)
+        await ASYNCHRONOUS["sleep"](seconds)
 
     # Bounds
 

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
+
+from .readings import Readings
 
 __all__ = ["Entry", "Ledger", "OutsideThread", "Party", "Waiter", "abandon"]
 
@@ -31,6 +34,8 @@ class MovableClock(Protocol):
     """What a ledger needs of a clock."""
 
     nanoseconds: int
+    epoch: int
+    monotonic_from: int
 
     def move(self, nanoseconds: int) -> None: ...
 
@@ -68,11 +73,12 @@ class Party:
 class Entry:
     """Somebody's wish to be woken at an instant."""
 
-    __slots__ = ("cancelled", "party", "wake")
+    __slots__ = ("cancelled", "expected", "party", "wake")
 
-    def __init__(self, party: Party | None, wake: Callable[[], object]) -> None:
+    def __init__(self, party: Party | None, wake: Callable[[], object], expected: tuple[float, float]) -> None:
         self.party = party
         self.wake = wake
+        self.expected = expected
         self.cancelled = False
 
 
@@ -153,6 +159,7 @@ class Ledger:
 
     def __init__(self, clock: MovableClock, *, limit: int, on_limit: Callable[[int], None]) -> None:
         self.clock = clock
+        self.readings = Readings(clock.monotonic_from, clock.epoch)
         self.lock = threading.RLock()
         self.names: set[str] = set()
         self.homes: set[str] = set()
@@ -235,6 +242,11 @@ class Ledger:
         """Nanoseconds on the clock."""
         return self.clock.nanoseconds
 
+    @property
+    def seconds(self) -> float:
+        """What `time.monotonic` reads now, for those who do not look for themselves."""
+        return self.readings.monotonic(self.now)
+
     def read(self) -> int:
         """Return the nanoseconds on the clock to a client, who may not look for ever without sleeping."""
         self.check()
@@ -244,34 +256,37 @@ class Ledger:
             self.check()
         return self.now
 
-    def enter(self, nanoseconds: int, party: Party | None, wake: Callable[[], object]) -> Entry:
-        """Wish to be woken so many nanoseconds from now."""
+    def enter(self, seconds: float, party: Party | None, wake: Callable[[], object]) -> Entry:
+        """Schedule a wake-up so many seconds from now; after infinitely many it never comes."""
         with self.lock:
-            entry = Entry(party, wake)
-            heapq.heappush(self._entries, (self.now + nanoseconds, next(self._order), entry))
             self.activity += 1
+            if seconds == math.inf:
+                return Entry(party, wake, (0.0, 0.0))
+            ends, expected = self.readings.end_of(self.now, seconds)
+            entry = Entry(party, wake, expected)
+            heapq.heappush(self._entries, (ends, next(self._order), entry))
             return entry
 
-    def sleep(self, nanoseconds: int, where: str) -> None:
+    def sleep(self, seconds: float, where: str) -> None:
         """Let the running thread sleep on the clock."""
-        self.rest(Waiter(self, self.joined()), nanoseconds, where)
+        self.rest(Waiter(self, self.joined()), seconds, where)
 
-    def rest(self, waiter: Waiter, nanoseconds: int | None, where: str, *, real_seconds: float | None = None) -> bool:
+    def rest(self, waiter: Waiter, seconds: float | None, where: str, *, real_seconds: float | None = None) -> bool:
         """Let a waiter's party rest until it is woken or so much time has passed; return whether it was woken.
 
         Args:
-            nanoseconds: on the clock, or None for no time-out there.
+            seconds: on the clock, or None for no time-out there.
             real_seconds: a time-out in real time.
         """
         party = waiter.party
         with self.lock:
             self.check()
-            if self.closed and nanoseconds is not None:
+            if self.closed and seconds is not None:
                 waiter.expire()
             if not (waiter.over or self.closed):
                 party.where, party.waiter, party.weight = where, waiter, RESTING
-                if nanoseconds is not None:
-                    waiter.entry = self.enter(nanoseconds, party, waiter.expire)
+                if seconds is not None:
+                    waiter.entry = self.enter(seconds, party, waiter.expire)
                 self.settle()
         try:
             waiter.block(real_seconds)
@@ -296,7 +311,7 @@ class Ledger:
                 party.weight = party.awake
         self.check()
 
-    def reply_later(self, nanoseconds: int, handler: OutsideThread) -> None:
+    def reply_later(self, seconds: float, handler: OutsideThread) -> None:
         """Hold a reply back on the clock: until it leaves, whoever waits for it does not keep time from moving."""
         leaves = threading.Event()
 
@@ -308,7 +323,7 @@ class Ledger:
             if self.closed or self.error:
                 return
             self._handlers.append(handler)
-            entry = self.enter(nanoseconds, None, leave)
+            entry = self.enter(seconds, None, leave)
             self.settle()
         while not leaves.wait(0.1):
             with self.lock:
@@ -327,6 +342,7 @@ class Ledger:
                 return self._on_limit(when)
             heapq.heappop(self._entries)
             self._move_to(when)
+            self.readings.reach(entry.expected)
             if entry.party is not None:
                 entry.party.weight = entry.party.awake
             entry.cancelled = True

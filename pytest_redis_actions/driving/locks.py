@@ -12,31 +12,16 @@ from collections import deque
 from types import ModuleType
 from typing import Any
 
-from .ledger import Ledger, Waiter
+from .ledger import Waiter
+from .opened import opened
 from .places import place
-from .replacing import Undo
 
-__all__ = ["drive_locks", "lock_stand_ins", "locks_of"]
+__all__ = ["lock_stand_ins", "locks_of"]
 
 __tracebackhide__ = True
 
-_NANOSECONDS = 1_000_000_000
 _REAL_LOCK = type(_thread.allocate_lock())
 _REAL_RLOCK = type(threading.RLock())
-
-
-class _Driving:
-    """The ledger of the block that is open: a lock may outlive one block and be used in the next."""
-
-    ledger: Ledger | None = None
-
-
-_driving = _Driving()
-
-
-def drive_locks(ledger: Ledger, undo: Undo) -> None:
-    """Let who waits for a lock rest in this ledger."""
-    undo.attribute(_driving, "ledger", ledger)
 
 
 class _Kind(type):
@@ -87,7 +72,7 @@ class Lock(metaclass=_Kind):
         self.release()
 
     def _enter(self, blocking: bool, timeout: float) -> bool:
-        ledger = _driving.ledger
+        ledger = opened.ledger  # a lock may outlive one block and be used in the next
         party = ledger.current if ledger is not None else None
         if ledger is None or party is None or not blocking or (timeout <= 0 and timeout != -1):
             return self._real.acquire(blocking, timeout)
@@ -97,7 +82,7 @@ class Lock(metaclass=_Kind):
             waiter = Waiter(ledger, party)
             self._waiters.append(waiter)
         try:
-            ledger.rest(waiter, None if timeout == -1 else round(timeout * _NANOSECONDS), place())
+            ledger.rest(waiter, None if timeout == -1 else timeout, place())
         except BaseException:
             if not self._forget(waiter):
                 self._leave()  # it was handed over to somebody who cannot take it any more

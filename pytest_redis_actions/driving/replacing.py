@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import inspect
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -15,91 +18,99 @@ class Undo:
     """What was replaced, to be put back in reverse order."""
 
     def __init__(self) -> None:
-        self._steps: list[tuple[Any, ...]] = []
+        self._steps: list[Callable[[], object]] = []
 
     def attribute(self, owner: Any, name: str, value: object) -> None:
         """Set an attribute of a class, a module or an instance."""
         own = vars(owner)
-        self._steps.append((owner, name, own[name], True) if name in own else (owner, name, None, False))
+        self._steps.append(partial(setattr, owner, name, own[name]) if name in own else partial(delattr, owner, name))
         setattr(owner, name, value)
 
-    def item(self, container: dict[str, Any], name: str, value: object) -> None:
-        """Set an item of a dict."""
-        self._steps.append((container, name, container[name]))
-        container[name] = value
+    def item(self, container: Any, key: Any, value: object, original: object) -> None:
+        """Set an item of a dict or a list; it is put back unless somebody has set another one meanwhile."""
+
+        def restore() -> None:
+            if container[key] is value:
+                container[key] = original
+
+        self._steps.append(restore)
+        container[key] = value
 
     def cell(self, cell: Any, value: object) -> None:
         """Set what a closure holds."""
-        self._steps.append((cell, cell.cell_contents))
+        self._steps.append(partial(setattr, cell, "cell_contents", cell.cell_contents))
         cell.cell_contents = value
+
+    def defaults(self, function: FunctionType, value: tuple[Any, ...]) -> None:
+        """Set a function's defaults."""
+        self._steps.append(partial(setattr, function, "__defaults__", function.__defaults__))
+        function.__defaults__ = value
 
     def restore(self) -> None:
         """Put everything back."""
         while self._steps:
-            match self._steps.pop():
-                case owner, name, value, True:
-                    setattr(owner, name, value)
-                case owner, name, _, False:
-                    delattr(owner, name)
-                case container, name, value:
-                    container[name] = value
-                case cell, value:
-                    cell.cell_contents = value
+            self._steps.pop()()
 
 
-def replace(module: ModuleType, stand_ins: Mapping[int, Any], undo: Undo) -> None:
-    """Put stand-ins in place of what a module holds: names, defaults, closures, class attributes.
+Find = Callable[[Any], Any]
+"""What returns the other one that stands for a value, or None."""
+
+
+def replace(module: ModuleType, find: Find, undo: Undo) -> None:
+    """Put others in place of what a module holds: names, defaults, closures, class attributes, generated functions.
 
     Args:
-        stand_ins: by the `id` of what they stand for.
+        find: returns what stands for a value.
     """
     names = vars(module)
-    for name, value in list(names.items()):
-        if id(value) in stand_ins:
-            undo.item(names, name, stand_ins[id(value)])
-    seen: set[int] = set()
-    for function in _functions(list(names.values()), names, seen):
-        _replace_in_function(function, stand_ins, undo)
+    _replace_items(names, find, undo)
+    for function in _functions(list(names.values()), names, set()):
+        _replace_in_function(function, find, undo)
     for owner in _classes(list(names.values()), module.__name__, set()):
-        _replace_in_class(owner, stand_ins, undo)
+        _replace_in_class(owner, find, undo)
 
 
-def _replace_in_function(function: FunctionType, stand_ins: Mapping[int, Any], undo: Undo) -> None:
+def _replace_items(items: dict[str, Any], find: Find, undo: Undo) -> None:
+    for name, value in list(items.items()):
+        if (other := find(value)) is not None:
+            undo.item(items, name, other, value)
+
+
+def _replace_in_function(function: FunctionType, find: Find, undo: Undo) -> None:
     defaults = function.__defaults__ or ()
-    if any(id(value) in stand_ins for value in defaults):
-        replaced = tuple(stand_ins.get(id(value), value) for value in defaults)
-        undo.attribute(_Defaults(function), "value", replaced)
-    for name, value in list((function.__kwdefaults__ or {}).items()):
-        if id(value) in stand_ins:
-            undo.item(function.__kwdefaults__, name, stand_ins[id(value)])  # type: ignore[arg-type]  # it has some
+    replaced = tuple(_or_itself(find, value) for value in defaults)
+    if any(new is not old for new, old in zip(replaced, defaults, strict=True)):
+        undo.defaults(function, replaced)
+    _replace_items(function.__kwdefaults__ or {}, find, undo)
     for cell in function.__closure__ or ():
-        if id(content := _content(cell)) in stand_ins:
-            undo.cell(cell, stand_ins[id(content)])
+        if (other := find(_content(cell))) is not None:
+            undo.cell(cell, other)
 
 
-class _Defaults:
-    """A function's defaults as an attribute that `Undo` can set: they are no item of the function's own dict."""
-
-    def __init__(self, function: FunctionType) -> None:
-        object.__setattr__(self, "function", function)
-        self.__dict__["value"] = function.__defaults__
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self.__dict__[name] = value
-        self.__dict__["function"].__defaults__ = value
+def _or_itself(find: Find, value: Any) -> Any:
+    other = find(value)
+    return value if other is None else other
 
 
-def _replace_in_class(owner: type, stand_ins: Mapping[int, Any], undo: Undo) -> None:
+def _replace_in_class(owner: type, find: Find, undo: Undo) -> None:
     for name, value in list(vars(owner).items()):
         held = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
-        if id(held) not in stand_ins:
+        if isinstance(held, FunctionType) and _is_generated(held):
+            _replace_items(held.__globals__, find, undo)
+        stand_in = find(held)
+        if stand_in is None:
             continue
-        stand_in = stand_ins[id(held)]
         if isinstance(value, (staticmethod, classmethod)):
             stand_in = type(value)(stand_in)
         elif not hasattr(held, "__get__"):
             stand_in = staticmethod(stand_in)  # a built-in function does not bind, and what stands for it must not
         undo.attribute(owner, name, stand_in)
+
+
+def _is_generated(function: FunctionType) -> bool:
+    """Whether a function has names of its own, as the methods have that attrs makes."""
+    names = function.__globals__
+    return vars(sys.modules.get(names.get("__name__", ""), builtins)) is not names
 
 
 def _functions(values: list[Any], names: Mapping[str, Any], seen: set[int]) -> Iterator[FunctionType]:

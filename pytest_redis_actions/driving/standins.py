@@ -1,45 +1,63 @@
-"""What a driven module sees in place of `time`, `datetime`, `asyncio` and the locks of `threading`."""
+"""What a driven module sees in place of `time`, `datetime`, `asyncio` and the locks of `threading`.
+
+Stand-ins are made once and follow the block that is open; while none is, they are what they stand for.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import datetime
+import operator
+import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
-from types import ModuleType
+from types import BuiltinFunctionType, ModuleType
 from typing import Any
 
 from .ledger import Ledger
 from .locks import lock_stand_ins
+from .opened import opened
 from .places import place
-from .tasks import Loops, asynchronous
+from .readings import NANOSECONDS
+from .tasks import ASYNCHRONOUS
 
-__all__ = ["stand_ins"]
+__all__ = ["original_of", "real_names", "stand_in_for"]
 
 __tracebackhide__ = True
 
-_NANOSECONDS = 1_000_000_000
+_LONGEST = 2**63 / NANOSECONDS  # seconds; no function of `time` takes more
 
 
 class _Function:
     """A function that does not bind when it is a class attribute, as the built-in ones do not."""
 
-    def __init__(self, original: Callable[..., Any], driven: Callable[..., Any], ledger: Ledger) -> None:
-        self._original = original
+    def __init__(self, name: str, driven: Callable[..., Any]) -> None:
         self._driven = driven
-        self._ledger = ledger
-        self.__name__ = original.__name__
-        self.__doc__ = original.__doc__
+        self.__name__ = name
+        self.__doc__ = getattr(getattr(time, name), "__doc__", None)
 
     def __repr__(self) -> str:
         return f"<{self.__name__} on a driven clock>"
 
+    def __reduce__(self) -> Any:
+        return _real, (self.__name__,)  # in another process
+
+    def __deepcopy__(self, memo: object) -> _Function:
+        return self
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._ledger.closed:
-            return self._original(*args, **kwargs)  # kept by somebody beyond the end of the block
-        self._ledger.check()
-        return self._driven(*args, **kwargs)
+        instead = opened.instead(time, self.__name__)
+        if instead is not None:
+            return instead(*args, **kwargs)
+        ledger = opened.ledger
+        assert ledger is not None  # noqa: S101  # `instead` has looked
+        ledger.check()
+        return self._driven(ledger, *args, **kwargs)
+
+
+def _real(name: str) -> Any:
+    return getattr(time, name)
 
 
 class _Module(ModuleType):
@@ -69,69 +87,194 @@ class _Module(ModuleType):
         return dir(self.__dict__["__wrapped__"])
 
 
-def stand_ins(ledger: Ledger, loops: Loops, epoch: int) -> dict[int, Any]:
-    """Return what stands for what, by the `id` of the original."""
-    times = {name: _Function(getattr(time, name), driven, ledger) for name, driven in _time(ledger, epoch).items()}
-    tasks = asynchronous(loops)
-    moment = {"datetime": _datetime(ledger, epoch)}
-    found: dict[int, Any] = {}
-    for module, names in ((time, times), (asyncio, tasks), (datetime, moment), (threading, lock_stand_ins())):
-        found |= {id(getattr(module, name)): each for name, each in names.items()}
-        found[id(module)] = _Module(module, names)
+# time
+
+
+def _sleep(ledger: Ledger, seconds: Any, /) -> None:
+    number = seconds if isinstance(seconds, float) else operator.index(seconds)
+    if not 0 <= number < _LONGEST:
+        time.sleep(number)  # it says what is wrong
+    ledger.sleep(number, place())
+
+
+def _monotonic(ledger: Ledger) -> float:
+    return ledger.readings.monotonic(ledger.read())
+
+
+def _monotonic_ns(ledger: Ledger) -> int:
+    return ledger.clock.monotonic_from * NANOSECONDS + ledger.read()
+
+
+def _now(ledger: Ledger) -> float:
+    return ledger.readings.time(ledger.read())
+
+
+def _now_ns(ledger: Ledger) -> int:
+    return ledger.clock.epoch * NANOSECONDS + ledger.read()
+
+
+def _of_now(name: str) -> Callable[..., Any]:
+    """Return a function of `time` that takes the present when it is given no seconds."""
+
+    def driven(ledger: Ledger, seconds: Any = None, /) -> Any:
+        return getattr(time, name)(_now_ns(ledger) // NANOSECONDS if seconds is None else seconds)
+
+    return driven
+
+
+def _asctime(ledger: Ledger, *moment: Any) -> str:
+    return time.asctime(*(moment or [time.localtime(_now(ledger))]))
+
+
+def _strftime(ledger: Ledger, form: str, /, *moment: Any) -> str:
+    return time.strftime(form, *(moment or [time.localtime(_now(ledger))]))
+
+
+_WALLS = {getattr(time, name) for name in ("CLOCK_REALTIME", "CLOCK_TAI") if hasattr(time, name)}
+_STEADY = {
+    getattr(time, name)
+    for name in ("CLOCK_MONOTONIC", "CLOCK_MONOTONIC_RAW", "CLOCK_BOOTTIME", "CLOCK_UPTIME", "CLOCK_UPTIME_RAW")
+    if hasattr(time, name)
+}
+
+
+def _of_clock(name: str, wall: Callable[[Ledger], Any], steady: Callable[[Ledger], Any]) -> Callable[..., Any]:
+    """Return `clock_gettime` or its `_ns` form; clocks that count processor time stay real."""
+
+    def driven(ledger: Ledger, clock: int, /) -> Any:
+        read = wall if clock in _WALLS else steady if clock in _STEADY else None
+        return getattr(time, name)(clock) if read is None else read(ledger)
+
+    return driven
+
+
+_DRIVEN: dict[str, Callable[..., Any]] = {
+    "sleep": _sleep,
+    "time": _now,
+    "time_ns": _now_ns,
+    "monotonic": _monotonic,
+    "monotonic_ns": _monotonic_ns,
+    "perf_counter": _monotonic,
+    "perf_counter_ns": _monotonic_ns,
+    "gmtime": _of_now("gmtime"),
+    "localtime": _of_now("localtime"),
+    "ctime": _of_now("ctime"),
+    "asctime": _asctime,
+    "strftime": _strftime,
+    "clock_gettime": _of_clock("clock_gettime", _now, _monotonic),
+    "clock_gettime_ns": _of_clock("clock_gettime_ns", _now_ns, _monotonic_ns),
+}
+_TIME = {name: _Function(name, driven) for name, driven in _DRIVEN.items() if hasattr(time, name)}
+
+
+# datetime: what its classes make is real, so that nothing of a block is left in what a client keeps
+
+
+def _genuine(name: str) -> Any:
+    """Return a class of the standard library, also if a test has put a subclass in its place."""
+    return next(each for each in datetime.datetime.__mro__ if type(each) is type and each.__name__ == name)
+
+
+_DATE, _DATETIME = _genuine("date"), _genuine("datetime")
+
+
+class _Kind(type):
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, _CLASSES[cls]) if cls in _CLASSES else super().__instancecheck__(instance)
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        return issubclass(subclass, _CLASSES[cls]) if cls in _CLASSES else super().__subclasscheck__(subclass)
+
+
+def _moment(tz: datetime.tzinfo | None) -> Any:
+    ledger = opened.ledger
+    assert ledger is not None  # noqa: S101  # the caller has looked
+    seconds, nanoseconds = divmod(_now_ns(ledger), NANOSECONDS)
+    return _DATETIME.fromtimestamp(seconds, tz).replace(microsecond=nanoseconds // 1000)
+
+
+class _DrivenDatetime(_DATETIME, metaclass=_Kind):  # type: ignore[misc, valid-type]  # found at run time
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        return _DATETIME(*args, **kwargs) if cls in _CLASSES else _DATETIME.__new__(cls, *args, **kwargs)
+
+    @classmethod
+    def now(cls, tz: datetime.tzinfo | None = None) -> Any:
+        instead = opened.instead(datetime, "datetime")
+        return _moment(tz) if instead is None else instead.now(tz)
+
+    @classmethod
+    def utcnow(cls) -> Any:
+        return cls.now(datetime.timezone.utc).replace(tzinfo=None)
+
+    @classmethod
+    def today(cls) -> Any:
+        return cls.now()
+
+
+class _DrivenDate(_DATE, metaclass=_Kind):  # type: ignore[misc, valid-type]  # found at run time
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        return _DATE(*args, **kwargs) if cls in _CLASSES else _DATE.__new__(cls, *args, **kwargs)
+
+    @classmethod
+    def today(cls) -> Any:
+        instead = opened.instead(datetime, "date")
+        return _moment(None).date() if instead is None else instead.today()
+
+
+for _class, _name in ((_DrivenDatetime, "datetime"), (_DrivenDate, "date")):
+    _class.__name__ = _class.__qualname__ = _name
+    _class.__module__ = "datetime"
+_CLASSES: dict[type, Any] = {_DrivenDatetime: _DATETIME, _DrivenDate: _DATE}
+
+
+# Which stands for which
+
+_MODULES: dict[ModuleType, Mapping[str, Any]] = {
+    time: _TIME,
+    asyncio: ASYNCHRONOUS,
+    datetime: {"datetime": _DrivenDatetime, "date": _DrivenDate},
+    threading: lock_stand_ins(),
+    queue: {"SimpleQueue": queue._PySimpleQueue},  # type: ignore[attr-defined]  # that one says who waits for it
+}
+
+
+def _pairs() -> list[tuple[Any, Any]]:
+    """Return originals, as they are when nobody has patched them, with their stand-ins."""
+    homes = {"asyncio": asyncio.tasks, "datetime": type("", (), {"datetime": _DATETIME, "date": _DATE})}
+    found: list[tuple[Any, Any]] = []
+    for module, names in _MODULES.items():
+        home = homes.get(module.__name__, module)
+        found += [(getattr(home, name, None) or getattr(module, name), stand_in) for name, stand_in in names.items()]
+        found.append((module, _Module(module, names)))
     return found
 
 
-def _time(ledger: Ledger, epoch: int) -> dict[str, Callable[..., Any]]:
-    def sleep(seconds: float, /) -> None:
-        nanoseconds = round(seconds * _NANOSECONDS)
-        if nanoseconds < 0:
-            raise ValueError("sleep length must be non-negative")
-        ledger.sleep(nanoseconds, place())
-
-    def seconds() -> float:
-        return ledger.read() / _NANOSECONDS
-
-    return {
-        "sleep": sleep,
-        "time": lambda: epoch + ledger.read() / _NANOSECONDS,
-        "time_ns": lambda: epoch * _NANOSECONDS + ledger.read(),
-        "monotonic": seconds,
-        "monotonic_ns": ledger.read,
-        "perf_counter": seconds,
-        "perf_counter_ns": ledger.read,
-    }
+_PAIRS = _pairs()
+_STAND_INS = {id(original): stand_in for original, stand_in in _PAIRS}
+_ORIGINALS = {id(stand_in): original for original, stand_in in _PAIRS}
 
 
-def _datetime(ledger: Ledger, epoch: int) -> type:
-    real: Any = datetime.datetime
+def stand_in_for(value: Any) -> Any:
+    """Return what stands for a value in driven modules, or None if nothing does.
 
-    class _Kind(type):
-        def __instancecheck__(cls, instance: object) -> bool:
-            return isinstance(instance, real)
+    Functions of `time` are known by name, because a test may have mocked them before anybody looked.
+    """
+    if type(value) is BuiltinFunctionType:
+        if value.__self__ is time:
+            return _TIME.get(value.__name__)
+        kind = next((driven for driven, real in _CLASSES.items() if real is value.__self__), None)
+        if kind is not None and value.__name__ in ("now", "utcnow", "today"):
+            return getattr(kind, value.__name__)
+    return _STAND_INS.get(id(value))
 
-        def __subclasscheck__(cls, subclass: type) -> bool:
-            return issubclass(subclass, real)
 
-    # What it makes is the real datetime, so that nothing of the block is left in what a client keeps.
-    class driven(datetime.datetime, metaclass=_Kind):  # noqa: N801  # it is called datetime
-        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-            return real(*args, **kwargs)
+def original_of(value: Any) -> Any:
+    """Return what a stand-in stands for, or None if it is not one."""
+    if isinstance(value, _Function):
+        return getattr(time, value.__name__)
+    return _ORIGINALS.get(id(value))
 
-        @classmethod
-        def now(cls, tz: datetime.tzinfo | None = None) -> Any:
-            if ledger.closed:
-                return real.now(tz)
-            seconds, nanoseconds = divmod(ledger.read(), _NANOSECONDS)
-            return real.fromtimestamp(epoch + seconds, tz).replace(microsecond=nanoseconds // 1000)
 
-        @classmethod
-        def utcnow(cls) -> Any:
-            return cls.now(datetime.timezone.utc).replace(tzinfo=None)
-
-        @classmethod
-        def today(cls) -> Any:
-            return cls.now()
-
-    driven.__name__ = driven.__qualname__ = "datetime"
-    driven.__module__ = "datetime"
-    return driven
+def real_names() -> dict[tuple[str, str], Any]:
+    """Return what stands under the driven names at the moment, by module and name."""
+    return {(module.__name__, name): getattr(module, name) for module, names in _MODULES.items() for name in names}

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import asyncio.base_events
+import math
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 from ..errors import UsageError, shown
 from .ledger import AWAKE, RESTING, RUNNING, Entry, Ledger, Party
+from .opened import opened
 from .places import line_of
 from .replacing import Undo
 
-__all__ = ["Loops", "asynchronous"]
+__all__ = ["ASYNCHRONOUS", "Loops"]
 
 __tracebackhide__ = True
 
-_NANOSECONDS = 1_000_000_000
 _PRIMITIVES = {
     f"asyncio.{name}" for name in ("locks", "queues", "tasks", "taskgroups", "timeouts", "runners", "threads")
 }
@@ -34,75 +35,79 @@ class _Sleep(asyncio.Future[None]):
     """What a task waits for while it sleeps on the clock."""
 
 
-def asynchronous(loops: Loops) -> dict[str, Any]:
-    """Return what stands for the functions of asyncio that measure time."""
-    ledger = loops.ledger
+async def _sleep(delay: float, result: Any = None) -> Any:
+    instead = opened.instead(asyncio, "sleep")
+    if instead is not None or delay <= 0 or math.isnan(delay):
+        return await (instead or asyncio.sleep)(delay, result)
+    loop = asyncio.get_running_loop()
+    awoken = _Sleep(loop=loop)
+    entry = _enter(loop, delay, lambda: _wake(awoken))
+    try:
+        await awoken
+    finally:
+        entry.cancelled = True
+    _check()
+    return result
 
-    async def sleep(delay: float, result: Any = None) -> Any:
-        ledger.check()
-        nanoseconds = round(delay * _NANOSECONDS)
-        if nanoseconds <= 0 or ledger.closed:
-            await asyncio.sleep(max(delay, 0))
-            return result
-        loop = asyncio.get_running_loop()
-        awoken = _Sleep(loop=loop)
-        entry = _enter(loops, loop, nanoseconds, lambda: _wake(awoken))
-        try:
-            await awoken
-        finally:
+
+async def _wait_for(fut: Awaitable[Any], timeout: float | None) -> Any:
+    instead = opened.instead(asyncio, "wait_for")
+    if instead is not None or timeout is None:
+        return await (instead or asyncio.wait_for)(fut, timeout)
+    timeout = 0.0 + timeout  # the same, before anything has begun
+    _check()
+    waited = asyncio.ensure_future(fut)
+    expired = False
+
+    def expire() -> None:
+        nonlocal expired
+        expired = waited.cancel()
+
+    if timeout <= 0 and not waited.done():
+        expire()
+        entry = None
+    else:
+        entry = _enter(asyncio.get_running_loop(), timeout, expire)
+    try:
+        return await waited
+    except asyncio.CancelledError:
+        if expired and not _is_cancelled():
+            raise asyncio.TimeoutError from None
+        raise
+    finally:
+        if entry is not None:
             entry.cancelled = True
-        ledger.check()
+
+
+async def _wait(
+    fs: Iterable[Any], *, timeout: float | None = None, return_when: str = asyncio.ALL_COMPLETED
+) -> tuple[set[Any], set[Any]]:
+    instead = opened.instead(asyncio, "wait")
+    if instead is not None or timeout is None or timeout <= 0:
+        result: tuple[set[Any], set[Any]]
+        result = await (instead or asyncio.wait)(fs, timeout=timeout, return_when=return_when)
         return result
+    futures = set(fs)
+    waiting = asyncio.ensure_future(asyncio.wait(futures, return_when=return_when))
+    entry = _enter(asyncio.get_running_loop(), timeout, waiting.cancel)
+    try:
+        await asyncio.wait([waiting])
+    finally:
+        entry.cancelled = True
+        waiting.cancel()
+    if not waiting.cancelled():
+        waiting.result()  # a wrong argument is refused by asyncio itself
+    done = {future for future in futures if future.done()}
+    return done, futures - done
 
-    async def wait_for(fut: Awaitable[Any], timeout: float | None) -> Any:
-        ledger.check()
-        if timeout is None or ledger.closed:
-            return await asyncio.wait_for(fut, timeout)
-        waited = asyncio.ensure_future(fut)
-        expired = False
 
-        def expire() -> None:
-            nonlocal expired
-            expired = waited.cancel()
+ASYNCHRONOUS: dict[str, Any] = {"sleep": _sleep, "wait_for": _wait_for, "wait": _wait}
+"""What stands for the functions of asyncio that measure time."""
 
-        if timeout <= 0 and not waited.done():
-            expire()
-            entry = None
-        else:
-            entry = _enter(loops, asyncio.get_running_loop(), round(timeout * _NANOSECONDS), expire)
-        try:
-            return await waited
-        except asyncio.CancelledError:
-            if expired and not _is_cancelled():
-                raise asyncio.TimeoutError from None
-            raise
-        finally:
-            if entry is not None:
-                entry.cancelled = True
 
-    async def wait(
-        fs: Iterable[Any], *, timeout: float | None = None, return_when: str = asyncio.ALL_COMPLETED
-    ) -> tuple[set[Any], set[Any]]:
-        if timeout is None or timeout <= 0 or ledger.closed:
-            result: tuple[set[Any], set[Any]] = await asyncio.wait(fs, timeout=timeout, return_when=return_when)
-            return result
-        futures = set(fs)
-        waiting = asyncio.ensure_future(asyncio.wait(futures, return_when=return_when))
-        entry = _enter(loops, asyncio.get_running_loop(), round(timeout * _NANOSECONDS), waiting.cancel)
-        try:
-            await asyncio.wait([waiting])
-        finally:
-            entry.cancelled = True
-            waiting.cancel()
-        if not waiting.cancelled():
-            waiting.result()  # a wrong argument is refused by asyncio itself
-        done = {future for future in futures if future.done()}
-        return done, futures - done
-
-    found: dict[str, Any] = {"sleep": sleep, "wait_for": wait_for, "wait": wait}
-    if sys.version_info >= (3, 11):
-        found |= _timeouts(loops)
-    return found
+def _check() -> None:
+    if opened.ledger is not None:
+        opened.ledger.check()
 
 
 def _wake(sleep: _Sleep) -> None:
@@ -117,64 +122,87 @@ def _is_cancelled() -> bool:
 
 if sys.version_info >= (3, 11):
 
-    def _timeouts(loops: Loops) -> dict[str, Any]:
-        ledger = loops.ledger
+    class _Timeout(asyncio.Timeout):
+        """A time-out of asyncio that is told to expire by the clock of the block."""
 
-        class Timeout(asyncio.Timeout):
-            """A time-out of asyncio that is told to expire by the clock of the block."""
+        def __init__(self, when: float | None) -> None:
+            super().__init__(None)
+            self._due = when
+            self._entry: Entry | None = None
 
-            def __init__(self, when: float | None) -> None:
-                super().__init__(None)
-                self._due = when
-                self._entry: Entry | None = None
+        def when(self) -> float | None:
+            return self._due
 
-            def when(self) -> float | None:
-                return self._due
+        def reschedule(self, when: float | None) -> None:
+            self._due = when
+            self._disarm()
+            super().reschedule(None)
+            if when is not None and opened.ledger is not None:
+                left = max(0, when - opened.ledger.seconds)
+                self._entry = _enter(asyncio.get_running_loop(), left, self._expire)
 
-            def reschedule(self, when: float | None) -> None:
-                self._due = when
-                self._disarm()
-                super().reschedule(None)
-                if when is not None:
-                    left = max(0, round(when * _NANOSECONDS) - ledger.now)
-                    self._entry = _enter(loops, asyncio.get_running_loop(), left, self._expire)
+        def _expire(self) -> None:
+            if self._entry is not None:
+                super().reschedule(asyncio.get_running_loop().time())
 
-            def _expire(self) -> None:
-                if self._entry is not None:
-                    super().reschedule(asyncio.get_running_loop().time())
+        def _disarm(self) -> None:
+            if self._entry is not None:
+                self._entry.cancelled = True
+            self._entry = None
 
-            def _disarm(self) -> None:
-                if self._entry is not None:
-                    self._entry.cancelled = True
-                self._entry = None
+        async def __aenter__(self) -> Any:
+            due, self._due = self._due, None
+            entered = await super().__aenter__()
+            self.reschedule(due)
+            return entered
 
-            async def __aenter__(self) -> Any:
-                due, self._due = self._due, None
-                entered = await super().__aenter__()
-                self.reschedule(due)
-                return entered
+        async def __aexit__(self, *error: Any) -> bool | None:
+            self._disarm()
+            return await super().__aexit__(*error)
 
-            async def __aexit__(self, *error: Any) -> bool | None:
-                self._disarm()
-                return await super().__aexit__(*error)
+    def _timeout(delay: float | None) -> Any:
+        instead = opened.instead(asyncio, "timeout")
+        if instead is not None or opened.ledger is None:
+            return instead(delay)
+        opened.ledger.check()
+        return _Timeout(None if delay is None else opened.ledger.seconds + delay)
 
-        def timeout(delay: float | None) -> Any:
-            ledger.check()
-            if ledger.closed:
-                return asyncio.timeout(delay)
-            return Timeout(None if delay is None else ledger.now / _NANOSECONDS + delay)
+    def _timeout_at(when: float | None) -> Any:
+        instead = opened.instead(asyncio, "timeout_at")
+        return _Timeout(when) if instead is None else instead(when)
 
-        return {"timeout": timeout, "timeout_at": Timeout}
+    ASYNCHRONOUS |= {"timeout": _timeout, "timeout_at": _timeout_at}
 
 
-def _enter(loops: Loops, loop: asyncio.AbstractEventLoop, nanoseconds: int, act: Callable[[], object]) -> Entry:
-    """Wish that a loop does something so many nanoseconds from now."""
+def _enter(loop: asyncio.AbstractEventLoop, seconds: float, act: Callable[[], object]) -> Entry:
+    """Let a loop do something so many seconds from now on the clock."""
+    ledger, loops = opened.ledger, opened.loops
+    if ledger is None or loops is None:
+        raise RuntimeError("no block is open")
+    ledger.check()
+    seconds = 0.0 + seconds  # what is not a number is refused as asyncio refuses it
 
     def wake() -> None:
         if not loop.is_closed():
             loop.call_soon_threadsafe(act)
 
-    return loops.ledger.enter(nanoseconds, loops.attached(loop), wake)
+    return ledger.enter(seconds, loops.attached(loop), wake)
+
+
+class _Timer(asyncio.TimerHandle):
+    """What `call_later` of a driven loop returns: cancelled, it leaves nothing that time would stop for."""
+
+    entry: Entry | None = None
+
+    def cancel(self) -> None:
+        super().cancel()
+        if self.entry is not None:
+            self.entry.cancelled = True
+
+    def run(self) -> None:
+        """Call back, unless that was called off meanwhile."""
+        if not self.cancelled():
+            self._run()
 
 
 class Loops:
@@ -292,7 +320,7 @@ class Loops:
         original, loops = loop.time, self
 
         def time() -> float:
-            return loops.ledger.now / _NANOSECONDS if loops._is_driven(1) else float(original())
+            return loops.ledger.seconds if loops._is_driven(1) else float(original())
 
         return time
 
@@ -312,22 +340,16 @@ class Loops:
         def call_at(when: float, callback: Callable[..., object], *args: Any, context: Any = None) -> Any:
             if not loops._is_driven(1):
                 return original(when, callback, *args, context=context)
-            return loops._on_clock(loop, when - loops.ledger.now / _NANOSECONDS, callback, args, context)
+            return loops._on_clock(loop, when - loops.ledger.seconds, callback, args, context)
 
         return call_at
 
     def _on_clock(
         self, loop: Any, delay: float, callback: Callable[..., object], args: tuple[Any, ...], context: Any
     ) -> asyncio.TimerHandle:
-        due = self.ledger.now / _NANOSECONDS + delay
-        handle = asyncio.TimerHandle(due, callback, args, loop, context)
-        _enter(self, loop, round(max(0, delay) * _NANOSECONDS), lambda: _run(handle))
+        handle = _Timer(self.ledger.seconds + delay, callback, args, loop, context)
+        handle.entry = _enter(loop, max(0, delay), handle.run)
         return handle
-
-
-def _run(handle: asyncio.TimerHandle) -> None:
-    if not handle.cancelled():
-        handle._run()
 
 
 def _cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:

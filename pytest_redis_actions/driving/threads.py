@@ -19,13 +19,13 @@ from typing import Any
 
 from .ledger import Ledger, OutsideThread, Party, Pool, Waiter
 from .places import place
+from .readings import NANOSECONDS, nanoseconds
 from .replacing import Undo
 
 __all__ = ["hook_threads"]
 
 __tracebackhide__ = True
 
-_NANOSECONDS = 1_000_000_000
 # Waits that hand their time-out straight to Condition.wait: seen through, to find out who waits.
 _THROUGH = {
     threading.Event.wait.__code__,
@@ -107,7 +107,8 @@ class _Hooks:
 
         def join(thread: threading.Thread, timeout: float | None = None) -> None:
             party, driven = hooks._party(sys._getframe(1))
-            if party is None or thread is threading.current_thread() or not thread.is_alive():
+            strange = timeout is not None and not isinstance(timeout, (int, float))
+            if party is None or thread is threading.current_thread() or not thread.is_alive() or strange:
                 return original(thread, timeout)
             waiters = hooks._waiters_for_end(thread)
             if waiters is None:  # somebody else's thread: its end is seen when it comes
@@ -150,7 +151,7 @@ class _Hooks:
 
         def wait(condition: Any, timeout: float | None = None) -> bool:
             party, driven = hooks._party(sys._getframe(1))
-            if party is None or (timeout is not None and timeout <= 0):
+            if party is None or (timeout is not None and not _is_span(timeout)):
                 return original(condition, timeout)
             return hooks._wait(condition, party, *_spans(timeout, driven), place())
 
@@ -161,12 +162,12 @@ class _Hooks:
 
         def wait_for(condition: Any, predicate: Callable[[], object], timeout: float | None = None) -> object:
             party, driven = hooks._party(sys._getframe(1))
-            if party is None or not driven or timeout is None:
+            if party is None or not driven or timeout is None or not _is_span(timeout):
                 return original(condition, predicate, timeout)
             # The original measures what is left of the time-out in real time.
-            ends = ledger.now + round(timeout * _NANOSECONDS)
+            ends = ledger.now + nanoseconds(timeout)
             while not (result := predicate()) and ledger.now < ends and not ledger.closed:
-                hooks._wait(condition, party, ends - ledger.now, None, place())
+                hooks._wait(condition, party, (ends - ledger.now) / NANOSECONDS, None, place())
             return result
 
         return wait_for
@@ -214,7 +215,7 @@ class _Hooks:
 
     def _party_with(self, timeout: float | None, frame: FrameType) -> Party | None:
         """Return who waits with a time-out on the clock; None for all others, whom the original serves."""
-        if timeout is None or timeout <= 0:
+        if timeout is None or not _is_span(timeout):
             return None
         party, driven = self._party(frame)
         return party if driven else None
@@ -223,15 +224,15 @@ class _Hooks:
         self, party: Party, timeout: float | None, condition: Any, is_blocked: Callable[[], bool]
     ) -> Iterator[None]:
         """Yield as often as it is worth trying, and wait between, until the time-out has passed on the clock."""
-        ends = self._ledger.now + round((timeout or 0) * _NANOSECONDS)
+        ends = self._ledger.now + nanoseconds(timeout or 0)
         yield
         while self._ledger.now < ends and not self._ledger.closed:
             with condition:
                 if is_blocked():
-                    self._wait(condition, party, ends - self._ledger.now, None, place())
+                    self._wait(condition, party, (ends - self._ledger.now) / NANOSECONDS, None, place())
             yield
 
-    def _wait(self, condition: Any, party: Party, virtual: int | None, real: float | None, where: str) -> bool:
+    def _wait(self, condition: Any, party: Party, virtual: float | None, real: float | None, where: str) -> bool:
         """Wait as `Condition.wait` does, with a waiter that is written down as awake by the one who notifies it."""
         if not condition._is_owned():
             raise RuntimeError("cannot wait on un-acquired lock")
@@ -305,8 +306,13 @@ def _is_worker(thread: Any) -> bool:
     return getattr(thread, "_target", None) is _worker
 
 
-def _spans(timeout: float | None, driven: bool) -> tuple[int | None, float | None]:
-    """Return a time-out in nanoseconds on the clock and one in real seconds; at most one of them is there."""
+def _is_span(timeout: object) -> bool:
+    """Whether there is something to wait for; the original refuses, or does at once, what is not."""
+    return isinstance(timeout, (int, float)) and 0 < timeout <= threading.TIMEOUT_MAX
+
+
+def _spans(timeout: float | None, driven: bool) -> tuple[float | None, float | None]:
+    """Return a time-out in seconds on the clock and one in real seconds; at most one of them is there."""
     if timeout is None:
         return None, None
-    return (round(max(0, timeout) * _NANOSECONDS), None) if driven else (None, max(0, timeout))
+    return (max(0, timeout), None) if driven else (None, max(0, timeout))

@@ -1,0 +1,459 @@
+"""Virtual time that does not lie: what used to give a wrong answer without a word."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import math
+import pickle
+import sys
+import threading
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+from unittest import mock
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pytest_redis_actions.clock import DEFAULT_EPOCH, VirtualClock
+from pytest_redis_actions.errors import UsageError
+
+Write = Callable[..., Any]
+WITHOUT_RESET = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+# Where clocks begin, and where a sleep ends
+
+
+def test_zero_means_never_to_a_client(write: Write, clock: VirtualClock) -> None:
+    module = write(
+        "import time, asyncio\nlast = expires = 0.0\n"
+        "def may_poll(): return time.monotonic() - last >= 10 and time.perf_counter() - last >= 10\n"
+        "def is_fresh(): return time.monotonic() < expires\n"
+        "async def loop_time(): return asyncio.get_running_loop().time()"
+    )
+
+    with clock.drive("driven_client"):
+        assert module.may_poll()
+        assert not module.is_fresh()
+        assert asyncio.run(module.loop_time()) == clock.monotonic() == 1_000_000
+
+
+REMAINING = """
+import asyncio, time
+
+def remains(now, every, timeout):
+    polls, end = 0, now() + timeout
+    while True:
+        polls += 1
+        left = end - now()
+        if left <= 0 or polls > 1000:
+            return polls
+        time.sleep(min(every, left))
+
+async def remains_on_asyncio(every, timeout):
+    now, polls = asyncio.get_running_loop().time, 0
+    end = now() + timeout
+    while True:
+        polls += 1
+        left = end - now()
+        if left <= 0 or polls > 1000:
+            return polls
+        await asyncio.sleep(min(every, left))
+
+def monotonic(every, timeout): return remains(time.monotonic, every, timeout)
+def wall(every, timeout): return remains(time.time, every, timeout)
+def on_asyncio(every, timeout): return asyncio.run(remains_on_asyncio(every, timeout))
+"""
+
+
+@given(st.floats(0.3, 5), st.floats(1, 100), st.sampled_from(["monotonic", "wall", "on_asyncio"]))
+@WITHOUT_RESET
+def test_sleeping_what_remains_ends(write: Write, every: float, timeout: float, way: str) -> None:
+    module = sys.modules.get("driven_client") or write(REMAINING)
+    clock = VirtualClock()
+
+    with clock.drive("driven_client"):
+        polls = getattr(module, way)(every, timeout)
+
+    assert polls - 1 == pytest.approx(timeout / every, abs=1)
+    assert clock.seconds == pytest.approx(timeout, rel=0, abs=3e-7)  # what is the last place of time.time
+
+
+@given(st.lists(st.floats(1e-12, 1e3), min_size=1, max_size=30))
+@WITHOUT_RESET
+def test_no_sleep_returns_early(write: Write, spans: list[float]) -> None:
+    module = sys.modules.get("driven_client") or write("import time")
+
+    with VirtualClock().drive("driven_client"):
+        for span in spans:
+            before = module.time.monotonic(), module.time.time(), module.time.monotonic_ns()
+            module.time.sleep(span)
+            assert module.time.monotonic() - before[0] >= span
+            assert module.time.time() - before[1] >= span
+            assert module.time.monotonic_ns() > before[2]
+
+
+def test_a_grid_of_tenths_stays_exact(write: Write, clock: VirtualClock) -> None:
+    module = write("import time\ndef nap():\n    for _ in range(10000): time.sleep(0.1)")
+
+    with clock.drive("driven_client"):
+        module.nap()
+
+    assert clock.seconds == 1000
+
+
+@pytest.mark.parametrize("now", ["time.monotonic", "time.time"])
+def test_a_client_that_sleeps_what_is_left_polls_at_its_deadline_and_not_before(
+    write: Write, clock: VirtualClock, now: str
+) -> None:
+    module = write(
+        f"import time\ndef wait():\n    end = {now}() + 54.1\n"
+        f"    while (left := end - {now}()) > 0: time.sleep(min(0.15, left))"
+    )
+
+    with clock.drive("driven_client"):
+        module.wait()
+
+    ends = {"time.monotonic": 54.1, "time.time": DEFAULT_EPOCH + 54.1 - DEFAULT_EPOCH}[now]
+    assert clock.seconds == pytest.approx(ends, rel=0, abs=2e-9)
+
+
+def test_the_smallest_sleep_of_the_clock_itself_moves_it(clock: VirtualClock) -> None:
+    clock.sleep(1e-12)
+
+    assert clock.nanoseconds == 1
+
+
+# Arguments
+
+WRONG: list[Any] = [
+    "5",
+    None,
+    Decimal(5),
+    Fraction(1, 2),
+    math.nan,
+    math.inf,
+    -math.inf,
+    -1,
+    -0.5,
+    -1e-12,
+    1e300,
+    2**63,
+    [],
+    b"1",
+]
+
+
+@pytest.mark.parametrize("seconds", WRONG, ids=repr)
+def test_a_wrong_sleep_raises_what_the_real_one_raises(write: Write, clock: VirtualClock, seconds: Any) -> None:
+    module = write("import time")
+
+    with pytest.raises((TypeError, ValueError, OverflowError)) as real:
+        time.sleep(seconds)
+    with clock.drive("driven_client"), pytest.raises(real.type) as caught:
+        module.time.sleep(seconds)
+
+    assert str(caught.value) == str(real.value)
+    assert clock.seconds == 0
+
+
+@pytest.mark.parametrize("seconds", ["5", None, [], Decimal(5)], ids=repr)
+@pytest.mark.parametrize(
+    "way",
+    [
+        "sleep(x)",
+        "wait_for(get_running_loop().create_future(), x)",
+        "wait([get_running_loop().create_future()], timeout=x)",
+    ],
+)
+def test_a_wrong_argument_on_asyncio_is_refused_too(write: Write, clock: VirtualClock, way: str, seconds: Any) -> None:
+    if seconds is None and way != "sleep(x)":
+        return  # that is no time-out
+    module = write(f"from asyncio import *\nasync def nap(x): return await {way}")
+
+    with clock.drive("driven_client"), pytest.raises(TypeError):
+        asyncio.run(module.nap(seconds))
+
+    assert clock.seconds == 0
+
+
+def test_a_time_out_that_is_no_number_is_refused_by_a_lock(write: Write, clock: VirtualClock) -> None:
+    module = write("import threading, queue\nwait = threading.Event().wait\nget = queue.Queue().get")
+
+    with clock.drive("driven_client"):
+        for wait in (module.wait, lambda timeout: module.get(timeout=timeout)):
+            wrong: Any
+            for wrong in ("5", [], Decimal(5)):
+                with pytest.raises(TypeError):
+                    wait(wrong)
+            with pytest.raises(OverflowError):
+                wait(math.inf)
+
+
+def test_who_sleeps_for_ever_on_asyncio_can_be_cancelled(write: Write, clock: VirtualClock) -> None:
+    module = write(
+        "import asyncio\nasync def main():\n    task = asyncio.ensure_future(asyncio.sleep(float('inf')))\n"
+        "    await asyncio.sleep(7)\n    task.cancel()\n    await asyncio.wait([task])"
+    )
+
+    with clock.drive("driven_client"):
+        asyncio.run(module.main())
+
+    assert clock.seconds == 7
+
+
+# The loop that runs already
+
+
+def test_the_running_loop_is_driven_from_the_first_line_of_the_block(write: Write, clock: VirtualClock) -> None:
+    module = write(
+        "import asyncio\nasync def polls(every, timeout):\n    loop = asyncio.get_running_loop()\n"
+        "    polls, end = 0, loop.time() + timeout\n    while loop.time() < end:\n        polls += 1\n"
+        "        await asyncio.sleep(every)\n    return polls"
+    )
+
+    async def test() -> int:
+        with clock.drive("driven_client"):
+            polls: int = await module.polls(5, 30)
+            return polls
+
+    assert asyncio.run(test()) == 6
+    assert clock.seconds == 30
+
+
+def test_a_timer_of_the_running_loop_is_driven_from_the_first_line(write: Write, clock: VirtualClock) -> None:
+    module = write(
+        "import asyncio\nasync def main():\n    done, loop = asyncio.Event(), asyncio.get_running_loop()\n"
+        "    loop.call_later(3000, done.set)\n    await done.wait()\n"
+    )
+
+    async def test() -> None:
+        with clock.drive("driven_client"):
+            await module.main()
+
+    asyncio.run(test())
+    assert clock.seconds == 3000
+
+
+def test_a_timer_that_is_cancelled_is_no_reason_for_time_to_move(write: Write, clock: VirtualClock) -> None:
+    module = write(
+        "import asyncio\nasync def main():\n    loop = asyncio.get_running_loop()\n"
+        "    late = loop.call_later(3600, print)\n    await asyncio.sleep(1)\n    late.cancel()\n"
+        "    await asyncio.sleep(0)\n    await asyncio.to_thread(len, 'a thread that ends')\n"
+    )
+
+    with clock.drive("driven_client"):
+        asyncio.run(module.main())
+
+    assert clock.seconds == 1
+
+
+# Where a time function hides
+
+
+def test_functions_of_time_that_take_the_present_take_the_clocks(write: Write, clock: VirtualClock) -> None:
+    module = write(
+        "import calendar, time\nfrom time import gmtime, localtime, ctime\n"
+        "def look(): return (calendar.timegm(gmtime()), time.mktime(localtime()), time.mktime(time.strptime(ctime())),"
+        " time.mktime(time.strptime(time.asctime())), time.strftime('%s'))\n"
+        "def given(): return gmtime(0).tm_year, time.strftime('%Y', gmtime(0)), ctime(0), time.asctime(gmtime(0))"
+    )
+    clock.advance(86400)
+    now = DEFAULT_EPOCH + 86400
+
+    with clock.drive("driven_client"):
+        assert module.look() == (now, now, now, now, str(now))
+        assert module.given() == (1970, "1970", time.ctime(0), "Thu Jan  1 00:00:00 1970")
+
+
+@pytest.mark.skipif(not hasattr(time, "clock_gettime"), reason="a function of Unix")
+def test_clocks_by_number_are_driven_but_for_those_of_the_processor(write: Write, clock: VirtualClock) -> None:
+    module = write("import time")
+
+    with clock.drive("driven_client"):
+        seen = module.time
+        assert seen.clock_gettime(time.CLOCK_REALTIME) == DEFAULT_EPOCH
+        assert seen.clock_gettime(time.CLOCK_MONOTONIC) == 1e6
+        assert seen.clock_gettime_ns(time.CLOCK_MONOTONIC) == 10**15
+        assert seen.clock_gettime_ns(time.CLOCK_PROCESS_CPUTIME_ID) < 10**15
+        assert seen.process_time() < 1e6
+
+
+def test_a_date_is_the_clocks(write: Write, clock: VirtualClock) -> None:
+    module = write(
+        "import datetime\nfrom datetime import date\n"
+        "def look(): return date.today(), datetime.date.today(), date(2026, 1, 2)"
+    )
+
+    with clock.drive("driven_client"):
+        seen = module.look()
+        assert isinstance(seen[2], module.date)
+
+    assert [str(each) for each in seen] == ["2025-10-14", "2025-10-14", "2026-01-02"]
+
+
+FACTORIES = {
+    "dataclass": "from dataclasses import dataclass, field\n@dataclass\nclass Job:\n"
+    "    began: object = field(default_factory=FUNCTION)",
+    "attr": "import attr\n@attr.s\nclass Job:\n    began = attr.ib(factory=FUNCTION)",
+    "attrs": "from attrs import define, field, Factory\n@define\nclass Job:\n"
+    "    began: object = field(default=Factory(FUNCTION))",
+}
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"), [("time.monotonic", "1000000.0"), ("datetime.now", "2025"), ("datetime.utcnow", "2025")]
+)
+@pytest.mark.parametrize("kind", FACTORIES)
+def test_a_default_factory_is_driven(
+    write: Write, clock: VirtualClock, kind: str, function: str, expected: str
+) -> None:
+    source = f"import time\nfrom datetime import datetime\n{FACTORIES[kind].replace('FUNCTION', function)}"
+    module = write(source)
+
+    with clock.drive("driven_client"):
+        assert str(module.Job().began).startswith(expected)
+    assert not str(module.Job().began).startswith(expected)
+
+
+# Stand-ins follow the block that is open
+
+
+def test_what_a_client_keeps_of_one_block_is_driven_in_the_next(write: Write, clock: VirtualClock) -> None:
+    module = write(
+        "import asyncio, time\nfrom datetime import datetime\nclass Client:\n"
+        "    def __init__(self): self.sleep, self.now, self.asleep = time.sleep, datetime.now, asyncio.sleep\n"
+    )
+    with VirtualClock().drive("driven_client"):
+        client = module.Client()
+    assert client.now().year != 2025
+
+    with clock.drive("driven_client"):
+        client.sleep(30)
+        asyncio.run(client.asleep(12))
+        assert client.now().year == 2025
+
+    assert clock.seconds == 42
+
+
+def test_a_stand_in_that_a_test_has_put_back_too_late_is_the_real_thing(
+    write: Write, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = write("from time import sleep\ndef nap(): sleep(5)")
+    calls: list[float] = []
+
+    with clock.drive("driven_client"):
+        monkeypatch.setattr(module, "sleep", calls.append)
+        module.nap()
+    module.nap()
+    monkeypatch.undo()
+
+    assert calls == [5, 5]
+    before = time.monotonic()
+    module.sleep(0.01)
+    assert time.monotonic() - before >= 0.01
+    with clock.drive("driven_client"):
+        module.nap()
+    assert clock.seconds == 5
+
+
+@pytest.mark.parametrize(
+    "source", ["import time\ndef nap(): time.sleep(3)", "from time import sleep\ndef nap(): sleep(3)"]
+)
+def test_a_sleep_that_is_mocked_within_the_block_is_called(write: Write, clock: VirtualClock, source: str) -> None:
+    module = write(source)
+
+    with clock.drive("driven_client"):
+        with mock.patch("time.sleep") as sleep:
+            module.nap()
+        module.nap()
+
+    sleep.assert_called_once_with(3)
+    assert clock.seconds == 3
+
+
+@pytest.mark.parametrize("fake", [mock.Mock(), lambda seconds: None], ids=["a mock", "a function"])
+@pytest.mark.parametrize(
+    "source", ["import time\ndef nap(): time.sleep(3)", "from time import sleep\ndef nap(): sleep(3)"]
+)
+def test_a_sleep_that_was_mocked_before_is_driven(
+    write: Write, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, source: str, fake: Any
+) -> None:
+    module = write(source)
+    monkeypatch.setattr("time.sleep", fake)
+
+    with clock.drive("driven_client"):
+        module.nap()
+
+    assert clock.seconds == 3
+    assert time.sleep is fake
+
+
+def test_a_client_that_is_copied_or_pickled_keeps_its_sleep(write: Write, clock: VirtualClock) -> None:
+    module = write("import time\nclass Client:\n    def __init__(self): self.sleep = time.sleep")
+
+    with clock.drive("driven_client"):
+        client = module.Client()
+        copy.deepcopy(client).sleep(3)
+        copy.copy(client).sleep(4)
+        assert pickle.loads(pickle.dumps(client.sleep)) is time.sleep
+
+    assert clock.seconds == 7
+
+
+def test_a_class_made_from_a_driven_datetime_is_one_of_its_own(write: Write, clock: VirtualClock) -> None:
+    module = write(
+        "def make():\n    from datetime import datetime\n    class Mine(datetime):\n        pass\n"
+        "    return Mine, datetime\ndef nap():\n    import time"
+    )
+
+    with clock.drive("driven_client"):
+        mine, kind = module.make()
+        assert type(mine(2026, 1, 2)) is mine
+        assert isinstance(mine(2026, 1, 2), kind)
+        assert not isinstance(kind(2026, 1, 2), mine)
+
+
+# A block that does not open leaves nothing
+
+
+def test_a_block_that_fails_to_open_leaves_nothing_behind(
+    write: Write, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = write("import time\nfrom time import sleep\ndef nap(): sleep(1)")
+    before = dict(vars(module)), threading.Thread.start, threading.Condition.wait, threading.active_count()
+
+    def fail(*_: object) -> None:
+        raise OSError("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pytest_redis_actions.driving.block.replace", fail)
+        with pytest.raises(OSError, match="no"), clock.drive("driven_client"):
+            pass
+
+    assert (dict(vars(module)), threading.Thread.start, threading.Condition.wait, threading.active_count()) == before
+    assert clock.block is None
+    with clock.drive("driven_client"):
+        module.nap()
+    assert clock.seconds == 1
+
+
+def test_a_block_of_another_clock_that_is_refused_takes_nothing_away(write: Write, clock: VirtualClock) -> None:
+    module = write("import time\ndef nap(): time.sleep(3)")
+
+    with clock.drive("driven_client"):
+        with pytest.raises(UsageError, match="another stub's clock"), VirtualClock().drive("driven_client"):
+            pass
+        module.nap()
+
+    assert clock.seconds == 3
