@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # of a fixture that fails the message is wanted, not its source
 
-_MARKER = (
-    "redis_actions(*, release, profile, tls, host, port, auth, strict, clock, rate, epoch, drive, max_polls, "
-    "max_virtual_seconds, scenario, refuses, bdb_envelope): "
-    "options of the redis_actions fixture, see its documentation."
-)
 _SETTINGS = {
     "release": "release of Redis Enterprise that the redis_actions fixture plays, several separated by commas, or all",
     "profile": "what the redis_actions fixture sends: wire or documented",
@@ -38,14 +33,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--redis-actions-score",
         default=None,
         metavar="FILE",
-        help="write which scenarios the clients under contract bear, as JSON, or as Markdown if it ends in .md",
+        help="write which scenarios the clients under contract pass, as JSON, or as Markdown if it ends in .md",
     )
     group.addoption(
         "--redis-actions-score-min",
-        type=float,
         default=None,
         metavar="PERCENT",
-        help="fail the session if a client bears less of the scenarios that were played",
+        help="fail the session if a client passes less of the scenarios that were played, or if none was",
     )
     group.addoption(
         "--redis-actions-coverage",
@@ -54,15 +48,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--redis-actions-coverage-min",
-        type=float,
         default=None,
         metavar="PERCENT",
-        help="fail the session if less of the lifecycle was met",
+        help="fail the session if less of the lifecycle was met, or if no test used a stub",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", _MARKER)
+    config.addinivalue_line("markers", _marker(config))
     config.pluginmanager.register(_Score(config), "redis_actions_score")
     given = {
         name: config.getoption(f"redis_actions_{name}") or config.getini(f"redis_actions_{name}") for name in _SETTINGS
@@ -71,6 +64,22 @@ def pytest_configure(config: pytest.Config) -> None:
         from .session import check_settings
 
         check_settings({name: value for name, value in given.items() if value})
+    if any(config.getoption(f"redis_actions_{name}") is not None for name in ("score", "score_min", "coverage_min")):
+        from .thresholds import check_thresholds
+
+        check_thresholds(config)
+
+
+def _marker(config: pytest.Config) -> str:
+    """Return what `--markers` prints; the names are loaded for that alone."""
+    names = "**options"
+    if config.option.markers:
+        from dataclasses import fields
+
+        from .options import Options
+
+        names = "*, " + ", ".join(field.name for field in fields(Options))
+    return f"redis_actions({names}): options of the redis_actions fixture, see its documentation."
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -87,54 +96,67 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 class _Score:
-    """Gathers what the scenarios of client contracts came to; with workers, in the process that leads them."""
+    """Gathers what the scenarios of client contracts came to, and judges score and coverage of the session; with
+    workers, in the process that leads them.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._rows: dict[tuple[str, ...], dict[str, str]] = {}
+        self._ran = False
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._ran = True
         for name, row in report.user_properties:
             if name == "redis_actions_scenario" and isinstance(row, dict):
                 self._rows[row["client"], row["scenario"], row["release"]] = row
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        option = self._config.getoption
-        asked = option("redis_actions_score") is not None or option("redis_actions_score_min") is not None
-        if not asked or hasattr(self._config, "workerinput"):
-            return
-        from .session import score_of_session
+        config = self._config
+        if hasattr(config, "workeroutput"):
+            if _wants_coverage(config):
+                from .session import coverage_of
 
-        if score_of_session(self._config, self._rows.values()) and exitstatus == pytest.ExitCode.OK:
+                config.workeroutput["redis_actions_coverage"] = coverage_of(config).data()
+            return
+        if not self._ran or not (_wants_coverage(config) or _wants_score(config)):
+            return
+        from .thresholds import misses, write_score
+
+        write_score(config, self._rows.values())
+        if misses(config, self._rows.values()) and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        config = self._config
         if self._rows:
-            from .session import score_lines
+            from .thresholds import score_lines
 
-            terminalreporter.section("redis_actions: which scenarios the clients bear")
-            for line in score_lines(self._config, self._rows.values()):
+            terminalreporter.section("redis_actions: which scenarios the clients pass")
+            for line in score_lines(self._rows.values()):
                 terminalreporter.line(line)
+        if _wants_coverage(config):
+            from .session import coverage_of
+
+            terminalreporter.section("redis_actions: coverage of the lifecycle")
+            for line in coverage_of(config).lines():
+                terminalreporter.line(line)
+        if self._ran and (_wants_coverage(config) or _wants_score(config)):
+            from .thresholds import misses, notes
+
+            for line in notes(config, self._rows.values()):
+                terminalreporter.line(line)
+            for line in misses(config, self._rows.values()):
+                terminalreporter.line(f"FAILED: {line}", red=True)
+
+
+def _wants_score(config: pytest.Config) -> bool:
+    return any(config.getoption(f"redis_actions_{name}") is not None for name in ("score", "score_min"))
 
 
 def _wants_coverage(config: pytest.Config) -> bool:
     return config.getoption("redis_actions_coverage") or config.getoption("redis_actions_coverage_min") is not None
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    config = session.config
-    if not _wants_coverage(config):
-        return
-    from .session import coverage_of
-
-    if hasattr(config, "workeroutput"):
-        config.workeroutput["redis_actions_coverage"] = coverage_of(config).data()
-        return
-    wanted = config.getoption("redis_actions_coverage_min")
-    if wanted is not None and coverage_of(config).percent < wanted and exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -146,18 +168,14 @@ def pytest_testnodedown(node: Any, error: object) -> None:
     coverage_of(node.config).merge(getattr(node, "workeroutput", {}).get("redis_actions_coverage", ()))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if not _wants_coverage(config):
-        return
-    from .session import coverage_of
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    result = yield
+    if any(marker.name == "redis_actions" for marker in item.own_markers):
+        from .session import check_use
 
-    coverage = coverage_of(config)
-    terminalreporter.section("redis_actions: coverage of the lifecycle")
-    for line in coverage.lines():
-        terminalreporter.line(line)
-    wanted = config.getoption("redis_actions_coverage_min")
-    if wanted is not None and coverage.percent < wanted:
-        terminalreporter.line(f"FAILED: {coverage.percent:.0f} % met, {wanted:g} % wanted", red=True)
+        check_use(item)
+    return result
 
 
 @pytest.hookimpl(wrapper=True)
@@ -191,10 +209,9 @@ def redis_actions_server(pytestconfig: pytest.Config) -> Iterator[SessionServer]
 
 @pytest.fixture
 def _redis_actions_release(request: pytest.FixtureRequest) -> str:
-    from .session import releases_of
+    from .session import release_for
 
-    release: str = getattr(request, "param", None) or releases_of(request.node)[0]
-    return release
+    return release_for(request)
 
 
 @pytest.fixture

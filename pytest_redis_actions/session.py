@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -15,26 +15,31 @@ from .authority import Authority
 from .clock import VirtualClock
 from .coverage import Coverage
 from .driving.interruption import interruptible
-from .errors import OptionError, RedisActionsError, UsageError, nearest, shown
+from .errors import OptionError, RedisActionsError, RedisActionsWarning, UsageError, nearest, shown
 from .options import Options
 from .releases import RELEASES, check_release
 from .server import StubServer
 from .stub import RedisActions
 
+if TYPE_CHECKING:
+    from .driving.block import Block
+
 __all__ = [
     "SessionServer",
     "check_settings",
+    "check_use",
     "coverage_of",
     "note_failure",
+    "release_for",
     "releases_of",
-    "score_lines",
-    "score_of_session",
 ]
 
 __tracebackhide__ = True
 
 _FAILED: pytest.StashKey[bool] = pytest.StashKey()
 _STUBS: pytest.StashKey[list[RedisActions]] = pytest.StashKey()
+_USED: pytest.StashKey[bool] = pytest.StashKey()
+_FIXTURES = ("redis_actions", "make_redis_actions", "redis_actions_server")
 _COVERAGE: pytest.StashKey[Coverage] = pytest.StashKey()
 _SETTINGS = ("release", "profile", "tls", "strict")
 _TRUTH = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
@@ -76,28 +81,52 @@ def coverage_of(config: pytest.Config) -> Coverage:
     return config.stash.setdefault(_COVERAGE, Coverage())
 
 
-def score_of_session(config: pytest.Config, rows: Iterable[Mapping[str, str]]) -> bool:
-    """Write the score where it was asked for; return whether it is below what was wanted."""
-    path, wanted = config.getoption("redis_actions_score"), config.getoption("redis_actions_score_min")
-    if path is None and wanted is None:
-        return False
-    from .client_contract.score import percent, score, write
+def release_for(request: pytest.FixtureRequest) -> str:
+    """Return the release that a test runs on, and remember that it uses a stub.
 
-    found = score(rows)
-    if path is not None:
-        write(found, Path(config.invocation_params.dir, path))
-    return wanted is not None and percent(found) < wanted
+    Raises:
+        UsageError: a fixture of the plugin was parametrised.
+    """
+    node = request.node
+    node.stash[_USED] = True
+    callspec = getattr(node, "callspec", None)
+    for name in _FIXTURES:
+        if callspec is not None and name in callspec.params:
+            fix = "write @pytest.mark.redis_actions(release=['7.4', '8.2']), or parametrize a name of your own"
+            raise _misuse(node, UsageError(f"the fixture {name} takes no parameters", fix=fix))
+    with _AtTheLineOf(node):
+        release: str = getattr(request, "param", None) or releases_of(node)[0]
+    return release
 
 
-def score_lines(config: pytest.Config, rows: Iterable[Mapping[str, str]]) -> Iterator[str]:
-    """Yield the table of the session's clients."""
-    from .client_contract.score import lines, percent, score
+def check_use(item: pytest.Item) -> None:
+    """Warn of a test whose own marker has options for a stub, and that has used none."""
+    if not item.stash.get(_USED, False):
+        item.warn(
+            RedisActionsWarning(
+                f"{item.name} is marked with redis_actions and uses no stub: ask for the fixture redis_actions"
+            )
+        )
 
-    found = score(rows)
-    yield from lines(found)
-    wanted = config.getoption("redis_actions_score_min")
-    if wanted is not None and percent(found) < wanted:
-        yield f"FAILED: {percent(found):.0f} % of the scenarios are borne, {wanted:g} % wanted"
+
+def _misuse(node: pytest.Item | pytest.Function, error: RedisActionsError) -> BaseException:
+    """Return what fails a test that has no frame of its own yet: its line stands where a traceback would."""
+    path, line, _ = node.location
+    return pytest.fail.Exception(f"{error}\n  at   {path}:{(line or 0) + 1}, options of {node.name}", pytrace=False)
+
+
+class _AtTheLineOf:
+    """Tells what is wrong with the options of a test at the test's line."""
+
+    def __init__(self, node: pytest.Item | pytest.Function) -> None:
+        self._node = node
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, RedisActionsError):
+            raise _misuse(self._node, error) from None
 
 
 class SessionServer:
@@ -138,7 +167,8 @@ class SessionServer:
 
     def stub_for(self, node: pytest.Item, release: str) -> Iterator[RedisActions]:
         """Yield the stub of one test; close and check it afterwards."""
-        options = _options(node, release)
+        with _AtTheLineOf(node):
+            options = _options(node, release)
         if options.port or options.refuses or options.host != "127.0.0.1":
             with ExitStack() as opened:
                 yield from self._play(node, options, self._own_server(options, opened))
@@ -155,7 +185,7 @@ class SessionServer:
             node.stash.setdefault(_STUBS, []).append(stub)
             test = opened.enter_context(interruptible(_dressed))
             opened.callback(lambda: self._finish(node, stub, test.pending))
-            opened.enter_context(self._driving(node, options, stub))
+            opened.enter_context(self._driving(node, _block(node, options, stub)))
             return stub
 
         with ExitStack() as opened:
@@ -170,25 +200,23 @@ class SessionServer:
         return stub
 
     def _play(self, node: pytest.Item, options: Options, server: StubServer) -> Iterator[RedisActions]:
-        stub = self._stub(options, server)
+        with _AtTheLineOf(node):
+            stub = self._stub(options, server)
+            block = _block(node, options, stub)
         node.stash.setdefault(_STUBS, []).append(stub)
         with interruptible(_dressed) as test:
             try:
-                with self._driving(node, options, stub):
+                with self._driving(node, block):
                     yield stub
             finally:
                 self._finish(node, stub, test.pending)
 
     @contextmanager
-    def _driving(self, node: pytest.Item, options: Options, stub: RedisActions) -> Iterator[None]:
+    def _driving(self, node: pytest.Item, block: Block | None) -> Iterator[None]:
         """Drive what the marker names; what has stopped the test is told once."""
-        if not options.drive:
+        if block is None:
             yield
             return
-        from .driving.block import Block
-
-        home = node.module.__name__ if isinstance(node, pytest.Function) else ""
-        block = Block(cast(VirtualClock, stub.clock), options.drive, home=home, where=node.nodeid)
         with block:
             yield
             if node.stash.get(_FAILED, False):
@@ -263,6 +291,15 @@ def _as_outcome(error: type[BaseException]) -> type[BaseException]:
         self.msg, self.pytrace = str(self.args[0]), True
 
     return type(error.__name__, (error, _OUTCOME), {"__init__": explain, "__module__": error.__module__})
+
+
+def _block(node: pytest.Item, options: Options, stub: RedisActions) -> Block | None:
+    if not options.drive:
+        return None
+    from .driving.block import Block
+
+    home = node.module.__name__ if isinstance(node, pytest.Function) else ""
+    return Block(cast(VirtualClock, stub.clock), options.drive, home=home, where=node.nodeid)
 
 
 def _certificate(tls: bool | str) -> str:

@@ -58,7 +58,7 @@ def test_the_table_says_what_a_naive_loop_bears(suite: pytest.Pytester) -> None:
     result.assert_outcomes(passed=1, failed=2, skipped=1)
     result.stdout.fnmatch_lines(
         [
-            "=* redis_actions: which scenarios the clients bear =*",
+            "=* redis_actions: which scenarios the clients pass =*",
             "test_the_table_says_what_a_naive_loop_bears.py::TestNaive: 1 of 3, 1 skipped",
             "  lifecycle               1 of 1  all",
             "  ways to end             0 of 1",
@@ -88,6 +88,7 @@ def test_a_failure_says_what_the_client_did_and_what_a_sound_one_does(suite: pyt
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "two workers"])
 def test_the_score_is_written_although_tests_failed(suite: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    suite.mkdir("out")
     result = run(suite, NAIVE, "-k", "S02 or S20 or S50", "--redis-actions-score", "out/score.json", *workers)
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED

@@ -30,6 +30,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("server", "handle"),
     ("stub",),
     ("session",),
+    ("thresholds",),
     ("demo",),
     ("plugin", "cli"),
 )
@@ -148,7 +149,7 @@ def test_the_catalogue_is_read_without_pytest_and_without_a_server() -> None:
     assert not loaded & {"pytest", "werkzeug", "pytest_httpserver", "jsonschema", "pytest_redis_actions.stub"}
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if name not in ("stub", "session", "cli")])
+@pytest.mark.parametrize("module", [name for name in MODULES if name not in ("stub", "thresholds", "cli")])
 def test_who_knows_the_client_contract(module: str) -> None:
     assert not {name for name in imports(module) if name.startswith(".client_contract")}
 
