@@ -134,7 +134,7 @@ def test_the_session_fails_below_the_score_that_is_wanted(suite: pytest.Pytester
     result = run(suite, NAIVE + xfail, "-k", "S02 or S20", "--redis-actions-score-min", "90")
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["FAILED: 50 % of the scenarios are borne, 90 % wanted"])
+    result.stdout.fnmatch_lines(["FAILED: 50 % of the scenarios passed, 90 % expected"])
 
 
 def test_several_releases_have_the_worst_outcome_and_say_where(suite: pytest.Pytester) -> None:
