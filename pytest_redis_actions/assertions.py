@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .clock import Clock, WallClock
-from .errors import RedisActionsError, UsageError, shown
+from .errors import RedisActionsError, UsageError, exact, safe, shown
 from .lifecycle import GONE, STATE_MACHINE, TASK, V2, Lifecycle, check_kind, lifecycle
 from .releases import NEWEST, check_profile, check_release
 from .timeline import observation_lines
@@ -46,7 +46,8 @@ class LifecycleError(RedisActionsError, AssertionError):
         self._call = call
 
     def __str__(self) -> str:
-        lines = [self.headline[:79] + "…" if len(self.headline) > 80 else self.headline]
+        headline = safe(self.headline)
+        lines = [headline[:79] + "…" if len(headline) > 80 else headline]
         uid = _uid(self.observations)
         if uid is not None:
             lines.append(f"  action   {uid[:100]}")
@@ -63,7 +64,7 @@ class LifecycleError(RedisActionsError, AssertionError):
             lines.append(f"  source   {self._life.noun}, release {self._life.release}; {worst.source}")
             lines.append(f"  relax    {self._call}(…, allow=[{worst.allow[0]!r}])")
             lines.append(f"  explain  redis-actions explain {worst.code}")
-        return "\n".join(lines)
+        return "\n".join(map(safe, lines))
 
     def _trace(self, worst: Finding | None) -> list[str]:
         if not self.observations:
@@ -169,9 +170,10 @@ def _life(kind: str, release: str | None, profile: str) -> Lifecycle:
 def _given(observations: object) -> list[object]:
     if isinstance(observations, Path):
         observations = _recorded(observations)
+    observations = exact(observations)
     if isinstance(observations, (str, bytes, Mapping)) or not isinstance(observations, Iterable):
         raise UsageError(
-            f"a trace is a sequence of observations, not {shown(observations, 40)}",
+            f"a trace is a sequence of observations, not {shown(observations, 35)}",
             fix="write assert_trace([…]), or give a pathlib.Path for a recorded file",
             value=observations,
         )
@@ -182,22 +184,25 @@ def _given(observations: object) -> list[object]:
 
 
 def _recorded(path: Path) -> object:
+    name = safe(path.name)[:40]
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path.name} cannot be read", fix=str(error), value=path) from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{name} cannot be read", fix=str(error), value=path) from None
     try:
-        document = json.loads(text)
-    except ValueError:
         try:
-            document = [json.loads(line) for line in text.splitlines() if line.strip()]
+            document = json.loads(text)
         except ValueError:
-            raise UsageError(
-                f"{path.name} is no trace", fix="record JSON, or JSON Lines, one observation a line"
-            ) from None
+            document = [json.loads(line) for line in text.splitlines() if line.strip()]
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"{name} is not a trace: {str(error)[:60]}",
+            fix="record JSON, or JSON Lines, one observation a line; `redis-actions check-trace` names the line",
+            value=path,
+        ) from None
     if not isinstance(document, list):
         raise UsageError(
-            f"{path.name} is no trace but one document", fix="record a list of observations, or JSON Lines"
+            f"{name} has one document where a trace is expected", fix="record a list of observations, or JSON Lines"
         )
     return document
 
@@ -226,8 +231,10 @@ def _traces(given: list[object], life: Lifecycle) -> Iterator[tuple[Lifecycle, l
 
 def _reply(each: object, life: Lifecycle) -> tuple[float | None, dict[tuple[str, object], object]] | None:
     """Return the rows of a reply of a list route by kind and uid; None if it is something else."""
-    seconds, what = each if isinstance(each, (tuple, list)) and len(each) == 2 and _is_time(each[0]) else (None, each)
-    if isinstance(what, Mapping) and ("actions" in what or "state-machines" in what):
+    seconds, what = None, exact(each)
+    if type(what) in (tuple, list) and len(what) == 2 and _is_time(what[0]):  # type: ignore[arg-type,index]  # a list
+        seconds, what = what[0], exact(what[1])  # type: ignore[index]  # the same
+    if isinstance(what, dict) and ("actions" in what or "state-machines" in what):
         found = _rows(what.get("actions"), TASK)
         found.update(_rows(what.get("state-machines"), STATE_MACHINE))
         return seconds, found
@@ -241,9 +248,15 @@ def _is_time(value: object) -> bool:
 
 
 def _rows(rows: object, kind: str) -> dict[tuple[str, object], object]:
+    rows = exact(rows)
     if not isinstance(rows, list):
         return {}
-    return {(kind, row.get("action_uid")): row for row in rows if isinstance(row, Mapping)}
+    return {(kind, _uid_of(row)): row for row in map(exact, rows) if isinstance(row, dict)}
+
+
+def _uid_of(row: Mapping[str, object]) -> str | None:
+    uid = exact(row.get("action_uid"))
+    return uid if uid is None or isinstance(uid, str) else shown(uid)
 
 
 def wait_for(
@@ -282,14 +295,17 @@ class _Waiting:
     def __init__(
         self, status: str | Collection[str], timeout: float, every: float, clock: Clock, life: Lifecycle
     ) -> None:
-        self.wanted = (status,) if isinstance(status, str) else tuple(status)
+        given = exact(status)
+        several = isinstance(given, (list, tuple, set, frozenset))
+        wanted: tuple[object, ...] = tuple(map(exact, given)) if several else (given,)  # type: ignore[call-overload]  # it is
         for name, value in (("timeout", timeout), ("every", every)):
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
                 raise UsageError(f"{name}={shown(value, 30)} is no time", fix="give seconds from 0", value=value)
-        for word in self.wanted:
-            if word not in life.transitions and word != GONE:
+        for word in wanted:
+            if type(word) is not str or (word not in life.transitions and word != GONE):
                 legal = ", ".join(life.statuses)
                 raise UsageError(f"{shown(word, 30)} is no status of {life.noun}", fix=f"it has {legal}", value=word)
+        self.wanted = tuple(map(str, wanted))
         self.timeout = timeout
         self.every = every
         self.clock = clock

@@ -24,6 +24,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
+from .plain import exact, safe
+
 __all__ = [
     "EndlessWait",
     "MissingExtra",
@@ -40,11 +42,13 @@ __all__ = [
     "UsageError",
     "advice",
     "explained",
+    "exact",
     "nearest",
+    "safe",
     "shown",
 ]
 
-HEADLINE = 80
+_NAME_OF = type.__dict__["__name__"].__get__  # a metaclass may override the attribute
 
 
 class RedisActionsError(Exception):
@@ -71,7 +75,7 @@ class UsageError(RedisActionsError, ValueError):
         self.value = value
 
     def __str__(self) -> str:
-        return f"{self.problem}\n  fix  {self.fix}"
+        return f"{safe(self.problem)}\n  fix  {_lines(self.fix)}"
 
 
 class ScriptError(UsageError):
@@ -214,20 +218,34 @@ def explained(kind: type[Any], text: str, **more: object) -> type[BaseException]
 
 
 def shown(value: object, limit: int = 60) -> str:
-    """Return the repr of a value, cut to `limit` characters, whatever its size or its ``__repr__`` does."""
-    if isinstance(value, (str, bytes)) and len(value) > limit:
-        value = value[:limit]
+    """Return the repr of a value in one line that is safe for a terminal, cut to `limit` characters.
+
+    It never raises, whatever the size of the value is and whatever its methods do.
+    """
     try:
+        if isinstance(value, (str, bytes)):
+            value = exact(value)[:limit]  # type: ignore[index]  # str or bytes
         text = repr(value)
-    except Exception:
-        text = f"<{type(value).__name__}>"
+    except Exception:  # an evil __repr__, too many levels, or an int of thousands of digits
+        kind = type(value)
+        bits = f" of {int.bit_length(value)} bits" if issubclass(kind, int) else ""  # type: ignore[arg-type]  # an int
+        text = f"<{_NAME_OF(kind)}{bits}>"
+    text = safe(text[: limit + 1])
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _lines(text: str) -> str:
+    return "\n".join(map(safe, text.split("\n")))
 
 
 def nearest(word: object, words: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """Return the one of `words` that `word` is most likely a typo of, if any is as near as `cutoff`, of 1."""
+    try:
+        text = str(exact(word))[:100].lower()
+    except Exception:  # an evil __str__, or an int of thousands of digits
+        return None
     known = {each.lower(): each for each in words}
-    matches = get_close_matches(str(word)[:100].lower(), list(known), n=1, cutoff=cutoff)
+    matches = get_close_matches(text, list(known), n=1, cutoff=cutoff)
     return known[matches[0]] if matches else None
 
 

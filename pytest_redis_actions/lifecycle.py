@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from .errors import UsageError, advice, shown
+from .errors import UsageError, advice, exact, shown
 from .releases import NEWEST, RELEASES, has
 
 __all__ = ["GONE", "KINDS", "OTHER", "STATE_MACHINE", "TASK", "V2", "Lifecycle", "check_kind", "lifecycle", "owners"]
@@ -133,8 +133,9 @@ def check_kind(kind: object) -> str:
     Raises:
         UsageError: it is not; the message names the nearest.
     """
-    if isinstance(kind, str) and kind in KINDS:
-        return kind
+    known = exact(kind)
+    if isinstance(known, str) and known in KINDS:
+        return known
     raise UsageError(
         f"unknown kind {shown(kind, 40)}",
         fix=advice(kind, KINDS) + f"known are {', '.join(map(repr, KINDS))}",

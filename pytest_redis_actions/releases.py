@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .errors import ReleaseError, UsageError, advice, shown
+from .errors import ReleaseError, UsageError, advice, exact, shown
 
 __all__ = [
     "NEWEST",
@@ -78,11 +79,12 @@ def check_release(release: object) -> str:
     Raises:
         ReleaseError: it is not; the message names the nearest.
     """
-    if isinstance(release, str) and release in RELEASES:
-        return release
+    known = exact(release)
+    if isinstance(known, str) and known in RELEASES:
+        return known
     raise ReleaseError(
         f"unknown release {shown(release, 40)}",
-        fix=advice(release, RELEASES) + f"known are {', '.join(RELEASES)}, as strings",
+        fix=_nearest_release(release) + f"known are {', '.join(RELEASES)}, as strings",
         value=release,
     )
 
@@ -93,13 +95,29 @@ def check_profile(profile: object) -> str:
     Raises:
         UsageError: it is neither.
     """
-    if isinstance(profile, str) and profile in PROFILES:
-        return profile
+    known = exact(profile)
+    if isinstance(known, str) and known in PROFILES:
+        return known
     raise UsageError(
         f"unknown profile {shown(profile, 40)}",
         fix=advice(profile, PROFILES) + "known are 'wire' and 'documented'",
         value=profile,
     )
+
+
+def _nearest_release(release: object) -> str:
+    """Return "write '7.4'; " for the release with the nearest number, the newer one of two, or "" for no number."""
+    number = re.match(r"\s*v?(\d{1,4})(?:[.,](\d{1,4}))?", release if type(release) is str else shown(release, 40))
+    if number is None:
+        return ""
+    major, minor = int(number[1]), int(number[2] or 0)
+
+    def distance(known: str) -> tuple[int, int, int]:
+        its_major, its_minor = map(int, known.split("."))
+        apart = abs(its_minor - minor) if its_major == major else its_minor if its_major > major else -its_minor
+        return abs(its_major - major), apart, -its_minor
+
+    return f"write {min(RELEASES, key=distance)!r}; "
 
 
 def not_before(release: str, first: str) -> bool:

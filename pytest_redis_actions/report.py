@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from . import timeline
 from .coverage import Coverage
 from .endpoint import Endpoint
+from .errors import safe
 from .journal import Exchange
 from .lifecycle import GONE
 from .timeline import exchange_lines
@@ -18,6 +19,10 @@ _REPORTED = 5
 
 def report_lines(endpoint: Endpoint, url: str) -> Iterator[str]:
     """Yield the lines of `RedisActions.report`: a few screens, however much has happened."""
+    return map(safe, _lines(endpoint, url))
+
+
+def _lines(endpoint: Endpoint, url: str) -> Iterator[str]:
     journal, clock = endpoint.journal, endpoint.clock
     count = f"{len(journal)} request{'' if len(journal) == 1 else 's'}"
     yield f"Redis Enterprise {endpoint.release} at {url}, clock at {clock.seconds:g} s, {count}"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from .errors import safe
+from .errors import shown as quoted
 from .journal import Exchange
 from .trace import Observation
 
@@ -73,23 +75,31 @@ def _folded(observations: Iterable[Observation], notes: Mapping[int, str]) -> li
 
 
 def _same(one: Observation, other: Observation) -> bool:
-    return one.status == other.status and one.body.get("progress") == other.body.get("progress")
+    return all(_brief(one.body.get(name), 60) == _brief(other.body.get(name), 60) for name in ("status", "progress"))
+
+
+def _brief(value: object, limit: int) -> str:
+    """Return a status or a progress as it is printed: a text without quotes, nothing for None."""
+    if value is None:
+        return ""
+    return safe(value[:limit])[:limit] if isinstance(value, str) else quoted(value, limit)
 
 
 def _told(fold: _Fold, before: _Fold | None, life: Lifecycle, *, marked: bool) -> str:
     each = fold.first
     when = f"{each.seconds:.1f}s" if each.seconds is not None else ""
-    progress = str(each.body.get("progress", ""))[:8]
+    progress = _brief(each.body.get("progress"), 8)
     note = fold.note or _skipped(before.first if before else None, each, life)
     times = f"x{fold.count}" if fold.count > 1 else ""
-    mark, status = ">" if marked else " ", str(each.status)[:12]
+    mark, status = ">" if marked else " ", _brief(each.status, 12)
     return f"{mark} #{each.number:<5}{when:>9}  {status:<12}{progress:>8} {times:<6} {note}".rstrip()
 
 
 def _skipped(before: Observation | None, each: Observation, life: Lifecycle) -> str:
-    if before is None or not {str(before.status), str(each.status)} <= set(life.transitions):
+    words = [status for status in (before.status if before else None, each.status) if isinstance(status, str)]
+    if len(words) < 2 or not {*words} <= set(life.transitions):
         return ""
-    path = life.path(str(before.status), str(each.status))
+    path = life.path(*words)
     if path is None or len(path) <= 2:
         return ""
     return f"({', '.join(path[1:-1])} not seen: fine, polls may miss states)"
@@ -111,7 +121,7 @@ def exchange_lines(exchanges: Sequence[Exchange], uid: str) -> list[str]:
         if len(runs) > SHOWN and index == 4:
             lines.append(f"    … {len(runs) - len(shown)} more lines")
         body = first.shown.get(uid, {})
-        status, progress = str(body.get("status", ""))[:11], str(body.get("progress", ""))[:7]
+        status, progress = _brief(body.get("status"), 11), _brief(body.get("progress"), 7)
         times = f"x{count} until {last:.1f}s" if count > 1 else ""
         gap = f"+{gaps[first.number]:.1f}" if first.number in gaps else ""
         text = f"{first.seconds:8.1f}s {gap:>7}  #{first.number:<5}{first.method:<4} {first.code}"
@@ -124,7 +134,7 @@ def exchange_lines(exchanges: Sequence[Exchange], uid: str) -> list[str]:
             text += " by a handler of the test"
         if first.left_over:
             text += f" left over from {first.left_over}"
-        lines.append(text.rstrip()[:WIDTH])
+        lines.append(safe(text.rstrip())[:WIDTH])
     return lines
 
 

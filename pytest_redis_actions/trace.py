@@ -9,11 +9,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
-from .errors import UsageError, advice, nearest, shown
+from .errors import UsageError, advice, exact, nearest, shown
 from .lifecycle import GONE, STATE_MACHINE, TASK, V2, Lifecycle, lifecycle, owners
+from .plain import SCALARS
 
-__all__ = ["RULES", "Finding", "Observation", "check", "check_allow", "check_step", "observations_of"]
+__all__ = ["RULES", "SOURCES", "Finding", "Observation", "check", "check_allow", "check_step", "observations_of"]
 
 __tracebackhide__ = True
 
@@ -67,6 +69,24 @@ RULES: Mapping[str, tuple[str, str, str]] = {
 }
 """code -> the name that `allow` takes, what it says in a few words, and what that means; worst first."""
 
+SOURCES: Mapping[str, str] = {
+    "RA201": "E-LIFE-1, E-LIFE-2, E-LIFE-3, E-LIFE-5",
+    "RA202": "E-LIFE-1, E-LIFE-2, E-LIFE-3, E-LIFE-5",
+    "RA203": "E-LIFE-1, E-LIFE-2, E-LIFE-3, E-LIFE-5",
+    "RA204": "E-STATUS-1, E-STATUS-2",
+    "RA205": "E-LIFE-8",
+    "RA206": "E-ROUTE-5, E-TASK-1",
+    "RA207": "E-LIFE-12",
+    "RA208": "E-TASK-10, E-SM-9",
+    "RA209": "E-TASK-10, E-SM-9",
+    "RA210": "E-TASK-5, E-SM-6, E-V2-5",
+    "RA211": "E-ASSUMED-15",
+    "RA212": "E-TASK-5, E-SM-6",
+    "RA213": "E-TASK-4",
+    "RA214": "assumed",
+}
+"""code -> the facts that say so (schemas/evidence.md)."""
+
 _IDENTITY = ("action_uid", "name", "object_name", "node_uid", "creation_time")
 _ERRORS = ("error", "error_code", "error_message")
 _CODES = {name: code for code, (name, _, _) in RULES.items()}
@@ -93,11 +113,11 @@ class Observation:
     def progress(self) -> float | None:
         """The progress in percent, or None where there is none, or none that can be read."""
         value = self.body.get("progress")
-        if isinstance(value, bool):
+        if not isinstance(value, (int, float, str)) or isinstance(value, bool):
             return None
         try:
-            number = float(value)  # type: ignore[arg-type]  # what is no number raises
-        except (TypeError, ValueError, OverflowError):
+            number = float(value)
+        except (ValueError, OverflowError):
             return None
         return number if math.isfinite(number) else None
 
@@ -130,22 +150,55 @@ def observations_of(given: Iterable[object], *, kind: str) -> Iterator[Observati
         UsageError: something that is none of these, naming its place.
     """
     for number, each in enumerate(given, 1):
-        seconds, what = each if isinstance(each, (tuple, list)) and len(each) == 2 else (None, each)
-        if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, (int, float))):
-            raise _no_observation(number, each)
-        if what is None or what == GONE or _is_404(what):
+        seconds, what = _timed(number, exact(each))
+        if isinstance(what, Mapping):
+            what = _body(number, what)
+        if what is None or (isinstance(what, str) and what == GONE) or _is_404(what):
             yield Observation(number, seconds, GONE, {})
         elif isinstance(what, str):
             yield Observation(number, seconds, what, {"status": what})
-        elif isinstance(what, Mapping):
+        elif isinstance(what, dict):
             _check_one(number, what)
             yield Observation(number, seconds, what.get("status"), what)
         else:
             raise _no_observation(number, each)
 
 
+def _timed(number: int, each: object) -> tuple[float | None, object]:
+    """Return the seconds, None for none, and the rest of an observation."""
+    if type(each) not in (tuple, list) or len(each) != 2:  # type: ignore[arg-type]  # a tuple or a list
+        return None, each
+    seconds, what = map(exact, each)  # type: ignore[call-overload]  # the same
+    if seconds is None:
+        return None, what
+    try:
+        if type(seconds) in (int, float):
+            return float(seconds), what
+    except OverflowError:
+        pass
+    raise _no_observation(number, each)
+
+
+def _body(number: int, what: Mapping[Any, Any]) -> dict[str, object]:
+    """Return a body as a dict with exact texts as keys and exact values, whatever its classes override."""
+    try:
+        return {str(exact(key)): _value(value) for key, value in (what if type(what) is dict else dict(what)).items()}
+    except Exception as error:
+        raise UsageError(
+            f"observation #{number} cannot be read: {type(error).__name__}",
+            fix="give what json.loads returns: a dict with text keys",
+            value=what,
+        ) from error
+
+
+def _value(value: object) -> object:
+    """Return an exact value, or the text of what is not of a JSON type, whose methods may do anything."""
+    plain = exact(value)
+    return plain if type(plain) in (*SCALARS, dict, list, tuple) else shown(plain, 200)
+
+
 def _is_404(what: object) -> bool:
-    return isinstance(what, Mapping) and what.get("error_code") == "action_not_found" and "status" not in what
+    return isinstance(what, dict) and what.get("error_code") == "action_not_found" and "status" not in what
 
 
 def _check_one(number: int, body: Mapping[str, object]) -> None:
@@ -193,9 +246,9 @@ def check(
     return sorted(kept, key=lambda each: (_ORDER.index(each.code), each.poll))
 
 
-def _finding(code: str, poll: int, message: str, source: str, *, legal: str = "", narrow: str = "") -> Finding:
+def _finding(code: str, poll: int, message: str, source: str = "", *, legal: str = "", narrow: str = "") -> Finding:
     name = RULES[code][0]
-    return Finding(code, poll, message, (narrow, name) if narrow else (name,), legal, source)
+    return Finding(code, poll, message, (narrow, name) if narrow else (name,), legal, source or SOURCES[code])
 
 
 def _of_one(each: Observation, life: Lifecycle, profile: str, first: dict[str, object]) -> Iterator[Finding]:
@@ -203,7 +256,7 @@ def _of_one(each: Observation, life: Lifecycle, profile: str, first: dict[str, o
     if status == GONE:
         return
     if not isinstance(status, str):
-        yield _finding("RA213", each.number, f"status is {shown(status, 30)}", "E-TASK-4")
+        yield _finding("RA213", each.number, f"status is {shown(status, 30)}")
         return
     unknown = _unknown(each.number, status, life)
     if unknown is not None:
@@ -218,7 +271,7 @@ def _unknown(poll: int, status: str, life: Lifecycle) -> Finding | None:
     if status in life.transitions or status == GONE:
         return None
     legal = f"{life.noun} has {', '.join(life.statuses)}"
-    return _finding("RA204", poll, f"{shown(status, 30)} {_whose(status, life)}", "E-STATUS-1, E-STATUS-2", legal=legal)
+    return _finding("RA204", poll, f"{shown(status, 30)} {_whose(status, life)}", legal=legal)
 
 
 def _whose(status: str, life: Lifecycle) -> str:
@@ -236,10 +289,17 @@ def _identity(each: Observation, first: dict[str, object]) -> Iterator[Finding]:
     for name in _IDENTITY:
         if name in each.body:
             value = each.body[name]
-            if first.setdefault(name, value) != value:
+            if not _equal(first.setdefault(name, value), value):
                 message = f"{name} was {shown(first[name], 40)}, now {shown(value, 40)}"
-                yield _finding("RA206", each.number, message, "E-ROUTE-5, E-TASK-1")
+                yield _finding("RA206", each.number, message)
                 first[name] = value
+
+
+def _equal(one: object, other: object) -> bool:
+    try:
+        return bool(one == other)
+    except Exception:  # too many levels, or a nested value with an evil __eq__
+        return shown(one, 200) == shown(other, 200)
 
 
 def _progress_of_one(each: Observation, status: str) -> Iterator[Finding]:
@@ -248,32 +308,28 @@ def _progress_of_one(each: Observation, status: str) -> Iterator[Finding]:
         return
     number = each.progress
     if number is None or not 0 <= number <= 100:
-        yield _finding(
-            "RA210", each.number, f"progress {shown(value, 30)}", "E-TASK-5, E-SM-6, E-V2-5", legal="0 to 100"
-        )
+        yield _finding("RA210", each.number, f"progress {shown(value, 30)}", legal="0 to 100")
     elif status == "completed" and number != 100:
-        yield _finding("RA212", each.number, f"completed at {shown(value, 30)} %", "E-TASK-5, E-SM-6", legal="100")
+        yield _finding("RA212", each.number, f"completed at {shown(value, 30)} %", legal="100")
 
 
 def _errors(each: Observation, status: str, life: Lifecycle, profile: str) -> Iterator[Finding]:
     told = [name for name in _ERRORS if each.body.get(name)]
     if told and status != "failed":
         text = f"{status} with {told[0]} {shown(each.body[told[0]], 30)}"
-        yield _finding("RA208", each.number, text, "E-TASK-10, E-SM-9")
+        yield _finding("RA208", each.number, text)
     if profile == "documented" and status == "failed" and not told and len(each.body) > 1 and life.kind != V2:
         wanted = "error" if life.kind == STATE_MACHINE else "error_code and error_message"
-        yield _finding("RA209", each.number, f"failed without {wanted}", "E-TASK-10, E-SM-9")
+        yield _finding("RA209", each.number, f"failed without {wanted}")
 
 
 def _of_two(before: Observation, each: Observation, life: Lifecycle) -> Iterator[Finding]:
     if before.seconds is not None and each.seconds is not None and each.seconds < before.seconds:
         message = f"{each.seconds:g} s comes after {before.seconds:g} s"
-        yield _finding("RA214", each.number, message, "assumed")
+        yield _finding("RA214", each.number, message)
     if before.status == GONE:
         if each.status != GONE:
-            yield _finding(
-                "RA205", each.number, f"gone, then {shown(each.status, 30)}", "E-LIFE-8", legal="gone, for ever"
-            )
+            yield _finding("RA205", each.number, f"gone, then {shown(each.status, 30)}", legal="gone, for ever")
         return
     yield from _status_of_two(before, each, life)
     yield from _numbers_of_two(before, each)
@@ -315,10 +371,11 @@ def _illegal(poll: int, before: str, after: str, life: Lifecycle, *, direct: boo
 def _numbers_of_two(before: Observation, each: Observation) -> Iterator[Finding]:
     one, other = before.progress, each.progress
     if one is not None and other is not None and other < one:
-        yield _finding("RA211", each.number, f"progress fell {one:g} -> {other:g}", "E-ASSUMED-15")
+        yield _finding("RA211", each.number, f"progress fell {one:g} -> {other:g}")
     beats = before.body.get("heartbeat"), each.body.get("heartbeat")
     if all(isinstance(beat, (int, float)) for beat in beats) and beats[1] < beats[0]:  # type: ignore[operator]  # numbers
-        yield _finding("RA207", each.number, f"heartbeat {beats[0]} -> {beats[1]}", "E-LIFE-12")
+        message = f"heartbeat {shown(beats[0], 20)} -> {shown(beats[1], 20)}"
+        yield _finding("RA207", each.number, message)
 
 
 def check_allow(allow: Sequence[str]) -> frozenset[str]:

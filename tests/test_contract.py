@@ -18,7 +18,7 @@ from pytest_redis_actions import (
     validate_state_machine,
     violations,
 )
-from pytest_redis_actions.contract import CODES, documents
+from pytest_redis_actions.contract import CODES, catalogue, documents
 from pytest_redis_actions.contract.engine import LIMIT, find
 from pytest_redis_actions.errors import ReleaseError, UsageError
 from pytest_redis_actions.releases import RELEASES
@@ -247,6 +247,137 @@ class TestForPeople:
             validate_action(but(TASK, status="aborted"), release="7.22", profile="documented")
 
 
+MOCK = {"name": "database_backup", "start_time": "2024-01-01T00:00:00Z", "end_time": "", "description": "", "error": ""}
+
+
+class TestHints:
+    @pytest.mark.parametrize("profile", ["wire", "documented"])
+    @pytest.mark.parametrize("kind", catalogue.kinds())
+    def test_an_invented_mock_keeps_the_contract_of_no_kind(self, kind: str, profile: str) -> None:
+        if (kind, profile) == ("DELETE /v1/bdbs/{bdb_uid}", "documented"):
+            profile = "wire"  # the reference has no body there
+        release = "7.22" if "/v2/modules" in kind else "8.2"
+
+        assert violations(MOCK, kind, release=release, profile=profile)
+
+    @pytest.mark.parametrize("profile", ["wire", "documented"])
+    def test_an_invented_mock_is_told_what_identifies_an_action(self, profile: str) -> None:
+        for kind in ("action", "state-machine", "action-v2", "GET /v1/actions/{uid}"):
+            found = violations(MOCK, kind, profile=profile)
+            assert {"action_uid", "status"} <= {each.expected for each in found}
+            (hint,) = (each.hint for each in found if each.expected == "action_uid")
+            assert hint == "nothing identifies this as an action: it has neither action_uid nor status"
+
+    def test_a_pending_operation_is_not_an_action(self) -> None:
+        found = violations({"name": "retry_bdb", "status": "running", "progress": 5}, "pending-op")
+
+        assert {(each.code, each.pointer, each.hint) for each in found} == {
+            ("RA106", f"/{field}", "a field of an action: a pending operation is an entry of its pending_ops")
+            for field in ("name", "status")
+        }
+
+    def test_a_real_capture_that_the_reference_does_not_allow_is_explained(self) -> None:
+        capture = {
+            "actions": [but(TASK, creation_time="1760400087", node_uid="1")],
+            "state-machines": [but(MACHINE, "progress", status="completed", heartbeat=1760400082)],
+        }
+
+        assert violations(capture, "GET /v1/actions") == []
+        assert [each.hint for each in violations(capture, "GET /v1/actions", profile="documented")] == [
+            "clusters send it all the same; the profile 'wire' has it",
+            "clusters leave it out once completed (E-SM-6); the profile 'wire' allows it",
+        ]
+
+    @pytest.mark.parametrize(
+        ("kind", "source"),
+        [
+            ("POST /v1/bdbs/{bdb_uid}/actions/export", "E-START-8"),
+            ("POST /v1/bdbs/{bdb_uid}/actions/import", "E-START-8"),
+            ("POST /v1/bdbs/1/actions/export", "E-START-8"),
+            ("POST /v1/cluster/actions/change_master", "E-NODE-3"),
+            ("DELETE /v1/nodes/1/actions/remove", "E-NODE-9"),
+        ],
+    )
+    def test_a_kind_without_a_body_says_so(self, kind: str, source: str) -> None:
+        with pytest.raises(UsageError) as caught:
+            validate({}, kind)
+
+        first, second = str(caught.value).splitlines()
+        assert first.endswith(" answers without a body")
+        assert len(first) <= 80
+        assert second == f"  fix  there is nothing to validate: look at the status code ({source})"
+
+    def test_a_request_with_its_own_uid_names_the_template(self) -> None:
+        with pytest.raises(UsageError, match=r"fix  write 'GET /v1/actions/\{uid\}'; objects"):
+            validate(TASK, f"GET /v1/actions/{UID}")
+        with pytest.raises(UsageError, match=r"fix  write 'GET /v1/actions'; objects"):
+            validate(TASK, "/v1/actions")
+
+    @pytest.mark.parametrize("kind", ["started", "POST /v1/bdbs", "PUT /v1/bdbs/{bdb_uid}"])
+    def test_a_database_without_action_uid_is_told_so(self, kind: str) -> None:
+        found = violations({"uid": 1, "name": "db", "status": "pending"}, kind)
+
+        assert [(each.code, each.expected) for each in found] == [("RA101", "action_uid")]
+
+    @pytest.mark.parametrize("profile", ["wire", "documented"])
+    @pytest.mark.parametrize("kind", ["started", "POST /v1/nodes/{node_uid}/actions/{action}"])
+    def test_an_action_uid_in_the_reply_of_an_action_of_a_node_is_refused(self, kind: str, profile: str) -> None:
+        (found,) = violations({"action_uid": UID, "status": "queued", "task_id": UID}, kind, profile=profile)
+
+        assert (found.code, found.pointer) == ("RA106", "/action_uid")
+        assert found.hint == "an action of a node answers with task_id, and that is the uid to poll (E-NODE-8)"
+
+    def test_an_action_uid_in_the_place_of_the_task_id_is_named(self) -> None:
+        found = violations({"action_uid": UID, "status": "queued"}, "POST /v1/nodes/{node_uid}/actions/{action}")
+
+        assert ("RA101", "task_id") in [(each.code, each.expected) for each in found]
+        assert ("RA106", "/action_uid") in [(each.code, each.pointer) for each in found]
+
+    @pytest.mark.parametrize(
+        ("document", "kind", "hints"),
+        [
+            (
+                but(TASK, "action_uid", "task_id", uid="x"),
+                "action",
+                {"action_uid": 'write action_uid instead of "uid"'},
+            ),
+            (but(TASK, "action_uid", "task_id", creation_time="1"), "action", {"action_uid": ""}),
+            (but(TASK, "progress", percent=5), "action", {"progress": 'write progress instead of "percent"'}),
+            (but(TASK, "progress", progres=5), "action", {"progress": 'write progress instead of "progres"'}),
+            (but(MACHINE, "action_uid", UID=1), "state-machine", {"action_uid": 'write action_uid instead of "UID"'}),
+            (
+                but(V2, "creation_time", start_time=5),
+                "action-v2",
+                {"creation_time": 'write creation_time instead of "start_time"'},
+            ),
+            # One field that is there explains one that is missing, not two.
+            (
+                but(MACHINE, "action_uid", "name", action_name="x"),
+                "state-machine",
+                {"action_uid": "", "name": 'write name instead of "action_name"'},
+            ),
+        ],
+    )
+    def test_a_missing_field_names_the_one_that_was_meant(
+        self, document: Any, kind: str, hints: dict[str, str]
+    ) -> None:
+        found = violations(document, kind)
+
+        assert {each.expected: each.hint for each in found if each.code == "RA101"} == hints
+
+    def test_a_misspelt_field_of_the_reference_is_named(self) -> None:
+        (found,) = violations(
+            but(MACHINE, "heartbeat", heartbeet=5), "state-machine", release="7.4", profile="documented"
+        )
+
+        assert found.hint == "write heartbeat instead"
+
+    def test_the_same_field_is_not_advised_twice(self) -> None:
+        (found,) = violations(but(MACHINE, state="x", stat="x"), "state-machine", release="7.4", profile="documented")
+
+        assert (found.pointer, found.hint) == ("/stat", "")
+
+
 class TestWrongCalls:
     def test_an_unknown_kind_names_the_nearest(self) -> None:
         with pytest.raises(UsageError) as caught:
@@ -283,11 +414,11 @@ class TestWrongCalls:
     @pytest.mark.parametrize(
         ("value", "told"),
         [
-            ((1,), "the value (1,) is no JSON but tuple"),
-            ({"x": {1}}, "the value {1} at /x is no JSON but set"),
-            (b"{}", "the value b'{}' is no JSON but bytes"),
-            ({"x": [{1: 2}]}, "the key 1 at /x/0 is no JSON but int"),
-            ({"x": object}, "the value <class 'object'> at /x is no JSON but type"),
+            ((1,), "the value (1,) is not JSON: tuple"),
+            ({"x": {1}}, "the value {1} at /x is not JSON: set"),
+            (b"{}", "the value b'{}' is not JSON: bytes"),
+            ({"x": [{1: 2}]}, "the key 1 at /x/0 is not JSON: int"),
+            ({"x": object}, "the value <class 'object'> at /x is not JSON: type"),
         ],
     )
     def test_a_python_object_that_no_parser_makes(self, value: Any, told: str) -> None:
@@ -351,7 +482,7 @@ class TestHostileDocuments:
         document, found = documents.parse(b'{"progress": NaN, "x": -Infinity}')
 
         assert found == []
-        assert [each.code for each in documents.departures(document)] == ["RA192", "RA192"]
+        assert [each.code for each in documents.checked(document)[1]] == ["RA192", "RA192"]
 
     def test_a_number_of_ten_thousand_digits(self) -> None:
         document, found = documents.parse(b'{"progress": ' + b"9" * 10_000 + b"}")

@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "pytest_redis_actions"
 
 # From the ground up; a module imports from lower floors only, never from its own.
 FLOORS: tuple[tuple[str, ...], ...] = (
+    ("plain",),
     ("errors", "bundled"),
     ("arguments",),
     ("releases", "authority", "redaction"),
@@ -33,11 +34,12 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("thresholds",),
     ("demo",),
     ("plugin", "cli"),
+    ("__main__",),
 )
 CORE = (
     "arguments", "errors", "releases", "lifecycle", "access", "clock", "script", "model", "routes", "wire", "journal",
     "records", "endpoint", "options", "bundled", "trace", "timeline", "assertions", "polling", "coverage", "messages",
-    "faults", "injection", "report", "handle", "starts", "redaction",
+    "faults", "injection", "report", "handle", "starts", "redaction", "plain",
 )  # fmt: skip
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 CONTRACT = sorted((PACKAGE / "contract").glob("*.py"))
@@ -106,7 +108,7 @@ def test_arrows_point_down(module: str) -> None:
 def test_the_contract_stands_beside_the_core_and_knows_no_server(path: Path) -> None:
     below = {name[2:] for name in imports_of(path) if name.startswith("..")}
 
-    assert below <= {"bundled", "errors", "arguments", "releases", "lifecycle"}
+    assert below <= {"plain", "bundled", "errors", "arguments", "releases", "lifecycle"}
 
 
 @pytest.mark.parametrize("module", DRIVING)

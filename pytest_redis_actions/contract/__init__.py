@@ -42,7 +42,7 @@ def violations(document: object, kind: str, *, release: str | None = None, profi
     Of a list with more than 1,000 bad rows the first 1,000 are explained.
 
     Raises:
-        UsageError: an unknown kind or profile, or a Python object that no JSON parser makes.
+        UsageError: an unknown kind or profile, a kind without a body, or a Python object that no JSON parser makes.
         ReleaseError: an unknown release, or one that has no such kind.
     """
     from .engine import find
@@ -54,7 +54,7 @@ def validate(document: object, kind: str, *, release: str | None = None, profile
     """Fail if a document departs from the contract. Takes what `violations` takes.
 
     Raises:
-        ContractError: it does; `.violations` has all departures.
+        ContractError: it departs; `.violations` has every departure.
         UsageError, ReleaseError: as `violations`.
     """
     found = violations(document, kind, release=release, profile=profile)
@@ -63,17 +63,17 @@ def validate(document: object, kind: str, *, release: str | None = None, profile
 
 
 def validate_action(document: object, *, api: str = "v1", release: str | None = None, profile: str = "wire") -> None:
-    """Fail if a document is no task of v1, or no action of v2, that keeps the contract. Raises as `validate`."""
+    """Fail unless a document is a task of v1, or an action of v2, that keeps the contract. Raises as `validate`."""
     validate(document, "action" if _checked_api(api) == "v1" else "action-v2", release=release, profile=profile)
 
 
 def validate_state_machine(document: object, *, release: str | None = None, profile: str = "wire") -> None:
-    """Fail if a document is no state machine of v1 that keeps the contract. Raises as `validate`."""
+    """Fail unless a document is a state machine of v1 that keeps the contract. Raises as `validate`."""
     validate(document, "state-machine", release=release, profile=profile)
 
 
 def validate_actions(document: object, *, api: str = "v1", release: str | None = None, profile: str = "wire") -> None:
-    """Fail if a document is no reply to `GET /v1/actions`, or to `GET /v2/actions`. Raises as `validate`."""
+    """Fail unless a document is a reply to `GET /v1/actions`, or to `GET /v2/actions`. Raises as `validate`."""
     validate(document, f"GET /{_checked_api(api)}/actions", release=release, profile=profile)
 
 

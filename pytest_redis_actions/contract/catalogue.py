@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
 from ..bundled import folder
-from ..errors import ReleaseError, UsageError, nearest, shown
+from ..errors import ReleaseError, UsageError, exact, nearest, shown
 from ..releases import NEWEST, RELEASES, check_profile, check_release, not_before
 
 __all__ = ["bundled", "check_profile", "kinds", "page", "rows", "schema_file"]
@@ -63,11 +63,20 @@ def schema_file(kind: str, release: str | None, profile: str) -> str:
 
 
 def _entry(kind: object) -> Mapping[str, Any]:
-    known = _manifest()["kinds"]
+    kind = exact(kind)
+    known: Mapping[str, Any] = _manifest()["kinds"]
     if isinstance(kind, str) and kind in known:
         entry: Mapping[str, Any] = known[kind]
         return entry
-    guess = nearest(kind, known) or nearest(f"GET {kind}", known)
+    without_body: Mapping[str, str] = _manifest()["without_body"]
+    template = _template(kind, (*known, *without_body))
+    if template is not None and template in without_body:
+        raise UsageError(
+            f"{template} answers without a body",
+            fix=f"there is nothing to validate: look at the status code ({without_body[template]})",
+            value=kind,
+        )
+    guess = template or nearest(kind, known) or nearest(f"GET {shown(kind)[1:-1]}", known)
     objects = ", ".join(name for name in known if " " not in name)
     raise UsageError(
         f"unknown kind {shown(kind, 60)}",
@@ -75,6 +84,18 @@ def _entry(kind: object) -> Mapping[str, Any]:
         + f"objects are {objects}; responses are named like 'GET /v1/actions'",
         value=kind,
     )
+
+
+def _template(kind: object, known: Iterable[str]) -> str | None:
+    """Return the kind whose placeholders the segments of a request, "GET /v1/actions/5", fill in."""
+    given = kind.split("/") if isinstance(kind, str) else []
+    for template in known:
+        parts = template.split("/")
+        if len(parts) == len(given) and all(
+            part == segment or (part.startswith("{") and segment) for part, segment in zip(parts, given, strict=True)
+        ):
+            return template
+    return None
 
 
 def rows(kind: str) -> Mapping[str, str]:

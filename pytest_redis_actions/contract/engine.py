@@ -1,4 +1,4 @@
-"""Finding the departures: jsonschema-rs says whether and where, if it is installed; jsonschema says what.
+"""Finding the departures: jsonschema-rs says where to look, if it is installed; jsonschema says what is wrong.
 
 A response with lists of objects is judged in parts: the envelope with its lists emptied, then each row by the schema of
 its own kind. So the same code explains the same row whether or not something faster has found it.
@@ -6,13 +6,15 @@ its own kind. So the same code explains the same row whether or not something fa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from ..plain import SCALARS
 from ..releases import NEWEST
 from . import catalogue, documents
+from .documents import Path
 from .explain import explained
 from .violation import Violation
 
@@ -24,7 +26,9 @@ __all__ = ["LIMIT", "find"]
 __tracebackhide__ = True
 
 LIMIT = 1000
-"""So many bad rows of a list are explained; whoever has more has seen enough."""
+"""At most so many bad rows of a list are explained."""
+
+_Suspects = dict[Path, list[int]]
 
 
 @cache
@@ -52,7 +56,7 @@ def _strict(schema: Any, *, top: bool = False) -> Any:
 
     jsonschema-rs takes tuples for lists and leaves fields that no rule is about unread, so that NaN or a set may stand
     in them. In the strict form a field that the contract does not name holds a plain value, lists stand at the top
-    only, and each text has a pattern, which makes it read. What this refuses is looked at again with patience.
+    only, and each text has a pattern, which makes it read. What this refuses is looked at again, slowly.
     """
     if isinstance(schema, list):
         return [_strict(each) for each in schema]
@@ -76,7 +80,7 @@ def _strict(schema: Any, *, top: bool = False) -> Any:
 
 
 def find(document: object, kind: str, release: str | None, profile: str, *, fast: bool = True) -> list[Violation]:
-    """Return the departures of a document: what is no JSON first, then in the order of the document.
+    """Return the departures of a document: what is not JSON first, then in the order of the document.
 
     Args:
         document: what json.loads returns.
@@ -86,21 +90,31 @@ def find(document: object, kind: str, release: str | None, profile: str, *, fast
         fast: False to leave jsonschema-rs alone.
     """
     file = catalogue.schema_file(kind, release, profile)
+    unsound: list[Violation] = []
+    engine = _fast(file) if fast and _is_exact_on_top(document) else None
+    if engine is None:
+        document, unsound = documents.checked(document)
+        if unsound and unsound[0].code == "RA195":
+            return unsound
     judge = _Judge(document, kind, release or NEWEST, profile, file)
-    engine = _fast(file) if fast else None
-    suspects: dict[tuple[object, ...], set[int]] | None = None
-    if engine is not None and not judge.holds_tuples():
+    suspects = None
+    if engine is not None:
         try:
-            # Not `is_valid` first: all errors cost what the verdict costs, and a bad document would pay for both.
-            suspects = judge.located(engine)
+            suspects = judge.located()
             if suspects is None:
                 return []
-        except ValueError:
-            suspects = None  # it cannot read the document, which is for `departures` to explain
-    unsound = judge.unsound(suspects)
-    if any(each.code == "RA195" for each in unsound):
-        return unsound[-1:]
-    return unsound + list(dict.fromkeys(judge.all(suspects)))
+        except Exception:
+            # It cannot read the document, which is for `documents.checked` to explain.
+            return find(document, kind, release, profile, fast=False)
+    return judge.all(suspects, unsound)
+
+
+def _is_exact_on_top(document: object) -> bool:
+    """Tell whether a document and the lists in it are of the types that json.loads makes, so that rows can be taken."""
+    if type(document) is not dict:
+        return type(document) is list
+    types = set(map(type, document.values())) | set(map(type, document))
+    return types <= SCALARS | {dict, list}
 
 
 class _Judge:
@@ -115,64 +129,64 @@ class _Judge:
         self.lists = tuple(_lists(document, catalogue.rows(kind)))
         self.envelope = _emptied(document, [path for path, _, _ in self.lists])
 
-    def holds_tuples(self) -> bool:
-        """Tell whether a tuple stands where the strict form allows a list."""
-        values = self.document.values() if isinstance(self.document, dict) else ()
-        return isinstance(self.document, tuple) or tuple in map(type, values)
+    def located(self) -> _Suspects | None:
+        """Return the rows that something faster finds suspicious, by the path of their list; None if nothing is.
 
-    def located(self, engine: Any) -> dict[tuple[object, ...], set[int]] | None:
-        """Return the rows that something faster finds suspicious, by the path of their list; None if nothing is."""
-        fine = True
-        bad: dict[tuple[object, ...], set[int]] = {path: set() for path, _, _ in self.lists}
-        for error in engine.iter_errors(self.document):
-            fine = False
-            where = tuple(error.instance_path)
-            for path, rows in bad.items():
-                if where[: len(path)] == path and len(where) > len(path):
-                    rows.add(where[len(path)])
-        return None if fine else bad
-
-    def unsound(self, suspects: dict[tuple[object, ...], set[int]] | None) -> list[Violation]:
-        """Return what is no JSON: of the envelope, then of the rows."""
-        if suspects is None and documents.is_sound(self.document):
-            return []
-        found = documents.departures(self.envelope)
-        for path, _, number, row in self._rows(suspects):
-            found += documents.departures(row, (*path, number))
-        return found
-
-    def _rows(
-        self, suspects: dict[tuple[object, ...], set[int]] | None
-    ) -> Iterator[tuple[tuple[object, ...], str, int, object]]:
+        It is asked whether a row is valid, never for errors: those copy what they are about, and a list that contains
+        itself then ends the interpreter.
+        """
+        bad: _Suspects = {}
         for path, kind, rows in self.lists:
-            numbers: Iterable[int] = range(len(rows)) if suspects is None else sorted(suspects[path])
-            for number in numbers:
-                yield path, kind, number, rows[number]
+            is_valid = _fast(catalogue.schema_file(kind, self.release, self.profile)).is_valid
+            bad[path] = [number for number, fine in enumerate(map(is_valid, rows)) if not fine]
+        return bad if any(bad.values()) or not _fast(self.file).is_valid(self.envelope) else None
 
-    def all(self, suspects: dict[tuple[object, ...], set[int]] | None) -> Iterator[Violation]:
-        """Yield what the schemas say: of the envelope, then of the rows, up to LIMIT bad ones of each list."""
-        envelope = list(self._of_the_envelope())
-        yield from envelope
-        if any((each.pointer, each.keyword) == ("", "type") for each in envelope):
-            return  # no envelope at all, so that what it holds are no rows
-        bad: dict[tuple[object, ...], int] = {}
-        for path, kind, number, row in self._rows(suspects):
-            if bad.get(path, 0) < LIMIT:
-                found = list(self._of_a_row(path, kind, number, row))
-                bad[path] = bad.get(path, 0) + bool(found)
+    def all(self, suspects: _Suspects | None, unsound: list[Violation]) -> list[Violation]:
+        """Return all departures: of the envelope, then of the rows, up to LIMIT bad ones of each list.
+
+        Args:
+            suspects: the rows to look at; None for all, which have been made exact before.
+            unsound: what is known not to be JSON.
+        """
+        envelope, more = (self.envelope, []) if suspects is None else documents.checked(self.envelope)
+        unsound = unsound + more
+        found = (
+            list(self._explained(self.file, envelope, (), self.kind, self.document, None)) if not _deep(more) else []
+        )
+        if not any((each.path, each.keyword) == ((), "type") for each in found):
+            # With the envelope of another type, what it holds are not rows.
+            for path, kind, rows in self.lists:
+                found += self._of_rows(path, kind, rows, suspects, unsound)
+        for each in unsound:
+            if each.code == "RA195":
+                return [each]
+        return unsound + list(dict.fromkeys(found))
+
+    def _of_rows(
+        self, path: Path, kind: str, rows: Sequence[object], suspects: _Suspects | None, unsound: list[Violation]
+    ) -> Iterator[Violation]:
+        file = catalogue.schema_file(kind, self.release, self.profile)
+        bad = 0
+        for number in range(len(rows)) if suspects is None else suspects[path]:
+            row, more = (rows[number], []) if suspects is None else documents.checked(rows[number], (*path, number))
+            unsound += more
+            if bad < LIMIT and not _deep(more):
+                found = list(self._explained(file, row, (*path, number), kind, row, number))
+                bad += bool(found)
                 yield from found
 
-    def _of_the_envelope(self) -> Iterator[Violation]:
-        for error in _slow(self.file).iter_errors(self.envelope):
-            yield from explained(error, path=(), kind=self.kind, release=self.release, owner=self.document, row=None)
-
-    def _of_a_row(self, path: tuple[object, ...], kind: str, number: int, row: object) -> Iterator[Violation]:
-        file = catalogue.schema_file(kind, self.release, self.profile)
-        for error in _slow(file).iter_errors(row):
-            yield from explained(error, path=(*path, number), kind=kind, release=self.release, owner=row, row=number)
+    def _explained(
+        self, file: str, instance: object, path: Path, kind: str, owner: object, row: int | None
+    ) -> Iterator[Violation]:
+        for error in _slow(file).iter_errors(instance):
+            yield from explained(error, path=path, kind=kind, release=self.release, owner=owner, row=row)
 
 
-def _lists(document: object, rows: Any) -> Iterator[tuple[tuple[object, ...], str, Sequence[object]]]:
+def _deep(unsound: Sequence[Violation]) -> bool:
+    return any(each.code == "RA195" for each in unsound)
+
+
+def _lists(document: object, rows: Any) -> Iterator[tuple[Path, str, Sequence[object]]]:
     for pointer, kind in rows.items():
         path = tuple(pointer.split("/")[1:])
         found = document
@@ -182,7 +196,7 @@ def _lists(document: object, rows: Any) -> Iterator[tuple[tuple[object, ...], st
             yield path, kind, found
 
 
-def _emptied(document: object, paths: Sequence[tuple[object, ...]]) -> object:
+def _emptied(document: object, paths: Sequence[Path]) -> object:
     """Return the document with these lists emptied; they are the document itself, or fields of it."""
     if () in paths:
         return []

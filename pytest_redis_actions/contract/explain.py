@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import nearest
 from ..lifecycle import STATE_MACHINE, TASK, lifecycle, owners
 from . import catalogue
-from .documents import pointer_to
+from .documents import Path
 from .violation import Violation
 
 if TYPE_CHECKING:
@@ -41,12 +42,55 @@ _CODES = {
 _FACT = re.compile(r"E-(?:C\d+|[A-Z0-9]+-\d+)")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _V2_FIELDS = ("action_type", "additional_info")
+_SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    "action_uid": ("uid", "id", "uuid", "action_id", "actionuid", "task_id", "taskid", "job_id"),
+    "task_id": ("action_uid", "uid", "id", "uuid", "action_id", "job_id"),
+    "name": ("action", "action_name", "operation", "type", "kind"),
+    "status": ("action_status", "task_status", "result", "phase", "state"),
+    "progress": ("percent", "percentage", "percent_complete", "completion", "pct"),
+    "object_name": ("object", "object_id", "bdb", "bdb_uid", "resource", "target"),
+    "node_uid": ("node", "node_id"),
+    "creation_time": ("created", "created_at", "creation_date", "start_time", "started_at", "timestamp"),
+    "error_code": ("code", "error", "error_type"),
+    "description": ("message", "error_message", "detail", "reason"),
+}
+"""Field -> what else such a field is called in invented bodies and other APIs."""
+
+
+@dataclass(frozen=True)
+class _Error:
+    """One error of jsonschema, as far as its text is not needed.
+
+    Attributes:
+        keyword: the keyword that failed; "propertyNames" for what fails below that.
+        wanted: the value of the keyword in the schema.
+        instance: the value that was found.
+        field: the last key or index on the way to it, or None.
+        schema: the schema that the keyword stands in.
+        kind, release: the contract.
+    """
+
+    keyword: str
+    wanted: Any
+    instance: Any
+    field: str | int | None
+    schema: Mapping[str, Any]
+    kind: str
+    release: str
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the field belongs to another kind of object."""
+        return self.keyword == "not" and self.wanted == {}
 
 
 def explained(
-    found: ValidationError, *, path: tuple[object, ...], kind: str, release: str, owner: object, row: int | None
+    found: ValidationError, *, path: Path, kind: str, release: str, owner: object, row: int | None
 ) -> Iterator[Violation]:
     """Yield the violations that one error of jsonschema stands for.
+
+    Of `required` jsonschema makes an error for each missing field and says only in its text which; so each of them
+    stands for all missing fields here, and who collects them drops the equal ones.
 
     Args:
         found: the error, relative to the object that was validated.
@@ -56,101 +100,140 @@ def explained(
         owner: that object itself.
         row: its index in its list, or None.
     """
-    error: Any = found  # whose attributes are typed as perhaps unset
-    keyword = "propertyNames" if "propertyNames" in error.absolute_schema_path else str(error.validator)
-    where = (*path, *error.absolute_path)
-    if keyword == "propertyNames":
-        where = (*where, error.instance)
-    code = "RA106" if keyword == "not" and error.validator_value == {} else _CODES[keyword]
-    uid = owner.get("action_uid") if isinstance(owner, dict) else None
-    yield Violation(
-        code=code,
-        pointer=pointer_to(where),
-        row=row,
-        action_uid=uid if isinstance(uid, str) else None,
-        keyword=keyword,
-        expected=_expected(error, keyword),
-        got=_got(error, keyword, owner),
-        hint=_hint(error, keyword, kind, release),
-        source=_source(error, keyword, kind, release),
+    raw: Any = found  # whose attributes are typed as perhaps unset
+    inside = "propertyNames" in list(raw.relative_schema_path)[-2:-1]
+    way = (*path, *raw.absolute_path, *((raw.instance,) if inside else ()))
+    error = _Error(
+        "propertyNames" if inside else raw.validator,
+        raw.validator_value,
+        raw.instance,
+        way[-1] if way else None,
+        raw.schema,
+        kind,
+        release,
     )
+    uid = owner.get("action_uid") if isinstance(owner, dict) else None
+    for expected, got, hint, comment in _departures(error, owner):
+        yield Violation(
+            code="RA106" if error.is_foreign else _CODES[error.keyword],
+            path=way,
+            row=row,
+            action_uid=uid if isinstance(uid, str) else None,
+            keyword=error.keyword,
+            expected=expected,
+            got=got,
+            hint=hint,
+            source=f"{', '.join(_FACT.findall(comment))}; {catalogue.page(kind, release)}",
+        )
 
 
-def _missing(error: Any) -> str:
-    """Return the name of the field that a `required` error is about."""
-    # The message is the only place that names it; it begins with the name's repr.
-    return str(next(name for name in error.validator_value if error.message.startswith(repr(name))))
+def _departures(error: _Error, owner: object) -> Iterator[tuple[str, str, str, str]]:
+    """Yield what was expected, what was found, the hint and the comment with the facts."""
+    comment = error.schema.get("$comment", "")
+    if error.keyword != "required":
+        yield _expected(error), _got(error), _hint(error, owner), comment
+        return
+    missing = [name for name in error.wanted if name not in error.instance]
+    got = "only " + (", ".join(sorted(error.instance)[:12]) or "an empty object")
+    properties = error.schema.get("properties", {})
+    for name, hint in _hints_for_missing(missing, error.instance, {*properties, *error.wanted}):
+        yield name, got, hint, properties.get(name, {}).get("$comment", comment)
 
 
-def _expected(error: Any, keyword: str) -> str:
-    value: Any = error.validator_value
-    if keyword == "required":
-        return _missing(error)
-    if keyword == "type":
+def _expected(error: _Error) -> str:
+    value = error.wanted
+    if error.keyword == "type":
         return _TYPES.get(value, str(value))
-    if keyword in ("enum", "propertyNames"):
-        return "one of " + ", ".join(map(str, value))
-    if keyword in ("minimum", "maximum"):
-        return f"{'at least' if keyword == 'minimum' else 'at most'} {value}"
-    if keyword == "anyOf":
+    if error.keyword in ("enum", "propertyNames"):
+        words = value if error.keyword == "enum" else error.schema["enum"]
+        return "one of " + ", ".join(map(str, words))
+    if error.keyword in ("minimum", "maximum"):
+        return f"{'at least' if error.keyword == 'minimum' else 'at most'} {value}"
+    if error.keyword == "anyOf":
         return str(error.schema["title"])
-    if keyword == "minLength":
+    if error.keyword == "minLength":
         return "a text that is not empty"
-    if keyword == "minProperties":
+    if error.keyword == "minProperties":
         return "at least one key"
-    return "no such field" if value == {} else "digits only"
+    return "no such field" if error.is_foreign else "digits only"
 
 
-def _got(error: Any, keyword: str, owner: object) -> str:
-    if keyword == "required":
-        return "only " + (", ".join(sorted(map(str, error.instance))[:12]) or "an empty object")
-    if keyword == "propertyNames":
-        return f"the field {_shown(error.instance)}"
-    return _shown(error.instance)
+def _got(error: _Error) -> str:
+    return f"the field {_json(error.instance)}" if error.keyword == "propertyNames" else _json(error.instance)
 
 
-def _shown(value: object) -> str:
+def _json(value: object) -> str:
     """Return a JSON value in JSON's own spelling, cut to a line."""
     if isinstance(value, dict):
-        return f"an object with {', '.join(map(_shown, list(value)[:4]))}{', …' if len(value) > 4 else ''}"
+        return f"an object with {', '.join(map(_json, list(value)[:4]))}{', …' if len(value) > 4 else ''}"
     if isinstance(value, list):
         return f"a list of {len(value)}"
     text = json.dumps(value[:80] if isinstance(value, str) else value)
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-def _hint(error: Any, keyword: str, kind: str, release: str) -> str:
-    instance: Any = error.instance
-    if keyword == "required":
-        return _hint_for_missing(_missing(error), instance)
-    if keyword == "enum":
-        return _hint_for_word(instance, error.validator_value, kind, release)
-    if keyword == "type":
-        return _hint_for_type(instance, error.validator_value)
-    if keyword == "anyOf":
-        return _hint_for_progress(instance)
-    name = str(instance) if keyword == "propertyNames" else str(list(error.absolute_path)[-1:] or "")
-    if keyword in ("not", "propertyNames") and any(field in name for field in _V2_FIELDS):
-        return "a field of v2: this looks like a row of GET /v2/actions"
-    if keyword == "not" and error.validator_value == {} and kind.startswith(("action-v2", "GET /v2")):
-        return "a field of v1: in v2 it stands in additional_info, or nowhere"
-    if keyword == "not" and "creation_time" in name and error.validator_value == {}:
-        return "clusters send it all the same; the profile 'wire' has it"
+def _hint(error: _Error, owner: object) -> str:
+    if error.keyword == "enum":
+        return _hint_for_word(error.instance, error.wanted, error.release)
+    if error.keyword == "type":
+        return _hint_for_type(error.instance, error.wanted)
+    if error.keyword == "anyOf":
+        return _hint_for_progress(error.instance)
+    if error.is_foreign or error.keyword == "propertyNames":
+        return _hint_for_field(error, owner)
     return ""
 
 
-def _hint_for_missing(name: str, instance: Mapping[str, object]) -> str:
+def _hint_for_field(error: _Error, owner: object) -> str:
+    field = error.field
+    if field == "action_uid" and isinstance(owner, dict) and "task_id" in owner:
+        return "an action of a node answers with task_id, and that is the uid to poll (E-NODE-8)"
+    if error.kind == "pending-op":
+        return "a field of an action: a pending operation is an entry of its pending_ops"
+    if field in _V2_FIELDS:
+        return "a field of v2: this looks like a row of GET /v2/actions"
+    if error.kind.startswith(("action-v2", "GET /v2")):
+        return "a field of v1: in v2 it stands in additional_info, or nowhere" if error.is_foreign else ""
+    if field == "creation_time" and error.is_foreign:
+        return "clusters send it all the same; the profile 'wire' has it"
+    guess = None if error.is_foreign else nearest(field, error.schema["enum"])
+    return f"write {guess} instead" if guess and guess not in (owner if isinstance(owner, dict) else ()) else ""
+
+
+def _hints_for_missing(
+    missing: Sequence[str], instance: Mapping[str, object], known: set[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield each missing field with its hint. A field that is there explains one missing one at most."""
+    hints = {name: _hint_for_missing(name, instance, missing) for name in missing}
+    others = [key for key in instance if key not in known]
+
+    def synonym(name: str) -> str | None:
+        return next((key for key in others if key.lower() in _SYNONYMS.get(name, ())), None)
+
+    for meant in (synonym, lambda name: nearest(name, others)):
+        for name in missing:
+            key = meant(name) if not hints[name] else None
+            if key is not None:
+                others.remove(key)
+                hints[name] = f"write {name} instead of {_json(key)}"
+    yield from hints.items()
+
+
+def _hint_for_missing(name: str, instance: Mapping[str, object], missing: Sequence[str]) -> str:
     if name == "description" and "message" in instance:
         return "the error's text stands in message: that is the reference's word, clusters send description (E-C8)"
     if name in ("actions", "state-machines") and "action_uid" in instance:
         return "this is one action, not the list"
     if name == "progress" and instance.get("status") == "active":
         return "only a completed state machine may lack it (E-SM-6)"
-    close = nearest(name, [key for key in instance if isinstance(key, str)])
-    return f"there is {_shown(close)}" if close and close != name else ""
+    if name == "progress" and instance.get("status") == "completed" and "object_name" in instance:
+        return "clusters leave it out once completed (E-SM-6); the profile 'wire' allows it"
+    if name == "action_uid" and "status" in missing:
+        return "nothing identifies this as an action: it has neither action_uid nor status"
+    return ""
 
 
-def _hint_for_word(instance: object, words: list[str], kind: str, release: str) -> str:
+def _hint_for_word(instance: object, words: list[str], release: str) -> str:
     if not isinstance(instance, str):
         return f"a status is a text, not {_noun(instance)}"
     if instance.lower() in words:
@@ -179,7 +262,7 @@ def _hint_for_type(instance: object, wanted: str) -> str:
     if wanted in ("number", "integer") and isinstance(instance, str) and _NUMBER.fullmatch(instance):
         return "a number as text; here it is sent as a number"
     if wanted == "string" and isinstance(instance, (int, float)) and not isinstance(instance, bool):
-        return f"a number; here it is sent as text, {_shown(str(instance))}"
+        return f"a number; here it is sent as text, {_json(str(instance))}"
     return "null: leave the field out instead" if instance is None else ""
 
 
@@ -187,7 +270,7 @@ def _hint_for_progress(instance: object) -> str:
     if instance is None:
         return "null: every task has a progress"
     if isinstance(instance, bool):
-        return "true and false are no percents"
+        return "true and false are not percentages"
     if isinstance(instance, str):
         number = _NUMBER.fullmatch(instance.strip().rstrip("%"))
         return "only the number, nothing around it" if number and number.group() != instance else ""
@@ -198,12 +281,3 @@ def _noun(value: object) -> str:
     return {type(None): "null", bool: "true or false", int: "a number", float: "a number", list: "a list"}.get(
         type(value), "an object"
     )
-
-
-def _source(error: Any, keyword: str, kind: str, release: str) -> str:
-    schema: Any = error.schema
-    comment = schema.get("$comment", "")
-    if keyword == "required":
-        comment = schema.get("properties", {}).get(_missing(error), {}).get("$comment", comment)
-    facts = ", ".join(_FACT.findall(comment))
-    return f"{facts}; {catalogue.page(kind, release)}"

@@ -1,14 +1,17 @@
-"""Departures from the contract, as values, and the codes that they carry."""
+"""Departures from the contract: the codes that they carry, the values, and the text of a failure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..errors import RedisActionsError
-from .report import text_of
+from ..errors import RedisActionsError, safe
 
-__all__ = ["CODES", "ContractError", "Violation"]
+__all__ = ["CODES", "ContractError", "Violation", "pointer_to"]
+
+_GROUPS = 5
+_WIDTH = 160
+_OTHERS = ("row", "action_uid", "keyword", "expected", "got", "hint", "source")
 
 CODES: Mapping[str, tuple[str, str]] = {
     "RA101": (
@@ -37,7 +40,7 @@ CODES: Mapping[str, tuple[str, str]] = {
         "The contract allows several forms, such as a number or the same as text; the value has none of them.",
     ),
     "RA108": ("an object is empty", "The contract has the object only with at least one key."),
-    "RA190": ("the text is no JSON", "It does not parse; the place is given."),
+    "RA190": ("the text is not JSON", "It does not parse; the place is given."),
     "RA191": ("a key stands twice in one object", "JSON parsers keep one of the two, and not all the same one."),
     "RA192": ("NaN or Infinity", "JSON has no words for them."),
     "RA193": ("a byte order mark", "JSON text begins with the document itself (RFC 8259, 8.1)."),
@@ -46,9 +49,14 @@ CODES: Mapping[str, tuple[str, str]] = {
         "the nesting is too deep",
         "More than 100 levels: no object of this API has more than six, and parsers give up.",
     ),
-    "RA196": ("half a character", "A lone surrogate, such as \\ud800 without its other half, is no text."),
+    "RA196": ("half a character", "A lone surrogate, such as \\ud800 without its other half, is not text."),
 }
 """code -> what it says in a few words, and what that means."""
+
+
+def pointer_to(path: Iterable[object]) -> str:
+    """Return the JSON Pointer of a path of keys and indices (RFC 6901)."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
 @dataclass(frozen=True)
@@ -57,10 +65,10 @@ class Violation:
 
     Attributes:
         code: "RA101" and so on; what they mean is in CODES.
-        pointer: JSON Pointer of the value; of the object where a field is missing.
+        path: the keys and indices that lead to the value; to the object where a field is missing.
         row: the index in its list, from 0, or None.
         action_uid: of the object that it belongs to, if it has one.
-        keyword: the JSON Schema keyword that says so; "" for what is no JSON.
+        keyword: the JSON Schema keyword that says so; "" for what is not JSON.
         expected: what the contract has there; of a missing field its name.
         got: what was found.
         hint: what it most likely is, or "".
@@ -68,7 +76,7 @@ class Violation:
     """
 
     code: str
-    pointer: str
+    path: tuple[str | int, ...]
     row: int | None
     action_uid: str | None
     keyword: str
@@ -77,14 +85,31 @@ class Violation:
     hint: str
     source: str
 
+    @property
+    def pointer(self) -> str:
+        """The path as a JSON Pointer."""
+        return pointer_to(self.path)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what a program reads: every attribute, with the pointer for the path."""
+        return {"code": self.code, "pointer": self.pointer, **{name: vars(self)[name] for name in _OTHERS}}
+
     def __str__(self) -> str:
-        where = self.pointer or "the document"
-        line = f"{self.code} {where}: expected {self.expected}, got {self.got}"
-        return f"{line} ({self.hint})" if self.hint else line
+        line = f"{self.code} {self.pointer or '(document root)'}: expected {self.expected}, got {self.got}"
+        return safe(f"{line} ({self.hint})" if self.hint else line)
+
+    @property
+    def form(self) -> tuple[object, ...]:
+        """What it has in common with a departure that differs in its row only."""
+        path = self.path
+        if self.row is not None:
+            at = path.index(self.row)
+            path = (*path[:at], "*", *path[at + 1 :])
+        return self.code, path, self.keyword, self.expected, self.hint
 
 
 class ContractError(RedisActionsError, AssertionError):
-    """A document departs from the contract.
+    """A document departs from the contract. Its text has the verdict first, equal departures once, a screen at most.
 
     Attributes:
         violations: every departure.
@@ -99,4 +124,53 @@ class ContractError(RedisActionsError, AssertionError):
         self.profile = profile
 
     def __str__(self) -> str:
-        return text_of(self.violations, kind=self.kind, release=self.release, profile=self.profile, titles=CODES)
+        groups: dict[tuple[object, ...], list[Violation]] = {}
+        for violation in self.violations:
+            groups.setdefault(violation.form, []).append(violation)
+        shown = list(groups.values())[:_GROUPS]
+        lines = [self._headline()]
+        for group in shown:
+            lines += _lines(group)
+        if len(groups) > _GROUPS:
+            rest = len(self.violations) - sum(map(len, shown))
+            lines.append(f"  … and {rest} more in {len(groups) - _GROUPS} other forms")
+        codes = dict.fromkeys(group[0].code for group in shown)
+        lines.append(f"  explain  redis-actions explain {' '.join(codes)}")
+        return "\n".join(lines)
+
+    def _headline(self) -> str:
+        """Return the one line that a summary shows: what, where, and of which contract."""
+        first, count = self.violations[0], len(self.violations)
+        head, contract = f"{first.code} {self.kind}", f"[{self.release}, {self.profile}]"
+        verdict = first.hint or f"expected {first.expected}"
+        if first.code == "RA101":
+            verdict = f"no {first.expected}"
+        elif not first.hint and len(verdict) > 40:
+            verdict = f"got {first.got}"
+        where = f" at {first.pointer}: " if first.path else ": "
+        more = f", and {count - 1} more" if count > 1 else ""
+        room = 80 - len(head) - len(contract) - len(more) - 1
+        return f"{head}{_cut(safe(where + verdict), max(12, room))}{more} {contract}"
+
+
+def _lines(group: Sequence[Violation]) -> list[str]:
+    first = group[0]
+    where = first.pointer or "(document root)"
+    if first.row is not None:
+        where += f"   row {first.row}"
+    lines = [f"  {first.code:<8} {CODES[first.code][0]}", f"  at       {where}"]
+    if first.action_uid is not None:
+        lines.append(f"  action   {first.action_uid}")
+    if len(group) > 1:
+        lines.append(f"  count    {len(group)} times; the first is shown")
+    expected = f"the field {first.expected}" if first.code == "RA101" else first.expected
+    lines += [f"  expected {expected}", f"  got      {first.got}"]
+    if first.hint:
+        lines.append(f"  hint     {first.hint}")
+    if first.source:
+        lines.append(f"  source   {first.source}")
+    return ["", *(_cut(safe(line), _WIDTH) for line in lines)]
+
+
+def _cut(line: str, width: int) -> str:
+    return line if len(line) <= width else line[: width - 1] + "…"
