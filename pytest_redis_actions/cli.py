@@ -1,18 +1,15 @@
-"""`redis-actions …`: what the project offers on the command line.
-
-Exit status: 0; 1 for departures, or a demo that failed; 2 for misuse.
-"""
+"""`redis-actions …`: what the project offers on the command line. _STATUS has the exit statuses."""
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import RedisActionsError, nearest
+from .errors import RedisActionsError, UsageError, nearest, safe, shown
 
 if TYPE_CHECKING:
     from .contract import Violation
@@ -20,10 +17,21 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _LINES = (".jsonl", ".ndjson")
+_LARGEST = 256 << 20
+"""Bytes of a file that are read at most."""
+_STATUS = """\
+exit status:
+  0  nothing is wrong
+  1  the document, the trace or the demo's suite is wrong; the reader of the output has hung up
+  2  wrong usage: an unknown option, kind, release or code, or a file that cannot be read
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character gets an escape
     given = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = given.run
     try:
@@ -39,10 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="redis-actions", description="Stub and contract of the Redis Enterprise actions API."
-    )
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    parser = _SubParser(prog="redis-actions", description="Stub and contract of the Redis Enterprise actions API.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and the known releases")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_SubParser)
 
     demo = commands.add_parser("demo", help="run an example suite on the stub, then watch a migration of half an hour")
     demo.set_defaults(run=_demo)
@@ -69,15 +76,20 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--release", metavar="R", help="the newest if left out")
         command.add_argument("--profile", default="wire", metavar="P", help="wire (the default) or documented")
 
+    for command in (validate, schema):
+        command.epilog = f"{_kinds()}\n\n{_STATUS}"
+    from .lifecycle import KINDS
+
+    kinds = ", ".join(KINDS)
     life = commands.add_parser("lifecycle", help="print what a status may become, as a table and as a Mermaid diagram")
-    life.add_argument("--kind", metavar="KIND", default="task", help="task (the default), state-machine or v2")
+    life.add_argument("--kind", metavar="KIND", default="task", help=f"{kinds}; task if left out")
     life.add_argument("--release", metavar="R", help="the newest if left out")
     life.add_argument("--profile", default="wire", metavar="P", help="wire (the default) or documented")
     life.set_defaults(run=_lifecycle)
 
     trace = commands.add_parser("check-trace", help="check a recorded trace, JSON or JSON Lines, against the lifecycle")
-    trace.add_argument("file", metavar="FILE", type=Path)
-    trace.add_argument("--kind", metavar="KIND", default="task", help="task (the default), state-machine or v2")
+    trace.add_argument("file", metavar="FILE", help="JSON; JSON Lines if it ends so; - is standard input")
+    trace.add_argument("--kind", metavar="KIND", default="task", help=f"{kinds}; task if left out")
     trace.add_argument("--release", metavar="R", help="the newest if left out")
     trace.add_argument("--profile", default="wire", metavar="P", help="wire (the default) or documented")
     trace.add_argument(
@@ -85,63 +97,102 @@ def _parser() -> argparse.ArgumentParser:
     )
     trace.set_defaults(run=_check_trace)
 
-    explain = commands.add_parser("explain", help="say what a code means")
-    explain.add_argument("codes", nargs="+", metavar="CODE", help="RA101, …")
+    explain = commands.add_parser("explain", help="say what a code means, or what a fact's id stands for")
+    explain.add_argument("codes", nargs="+", metavar="CODE", help="RA101, E-TASK-5, …")
     explain.set_defaults(run=_explain)
     return parser
 
 
+class _SubParser(argparse.ArgumentParser):
+    """A parser whose help ends with the exit statuses, in lines as they are written."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**{"epilog": _STATUS, "formatter_class": argparse.RawDescriptionHelpFormatter, **options})  # type: ignore[arg-type]  # argparse's own
+
+
+class _Version(argparse.Action):
+    def __call__(self, *_: object) -> None:
+        from importlib.metadata import version
+
+        from .releases import RELEASES
+
+        print(f"pytest-redis-actions {version('pytest-redis-actions')} (releases {', '.join(RELEASES)})")
+        sys.exit(0)
+
+
+def _kinds() -> str:
+    from .contract import catalogue
+
+    return "kinds:\n" + "\n".join(f"  {kind}" for kind in sorted(catalogue.kinds(), key=lambda kind: " " in kind))
+
+
 def _demo(given: argparse.Namespace) -> int:
+    if sys.stdout.isatty():
+        print("redis-actions demo: pytest starts, which takes a few seconds", flush=True)
     from .demo import run
 
     return run(sys.stdout)
 
 
 def _validate(given: argparse.Namespace) -> int:
-    from .contract import ContractError
+    from .contract import ContractError, catalogue
     from .releases import NEWEST
 
     contract = {"kind": given.kind, "release": given.release or NEWEST, "profile": given.profile}
+    catalogue.schema_file(**contract)  # what is asked for must exist, whatever the files hold
     results = []
-    for name, data in _documents(given.files, lines=given.lines):
-        found = _violations(data, **contract)
-        results.append({"document": name, "violations": [vars(each) for each in found]})
-        if given.output == "text":
-            print(f"{name}: {ContractError(found, **contract)}\n" if found else f"{name}: ok")
+    for file in given.files:
+        for name, data in _documents(file, lines=given.lines):
+            found = _violations(data, **contract)
+            results.append({"document": name, "violations": [each.as_dict() for each in found]})
+            if given.output == "text":
+                print(f"{safe(name)}: {ContractError(found, **contract)}\n" if found else f"{safe(name)}: ok")
     if given.output == "json":
-        print(json.dumps({**contract, "documents": results}, indent=2))
+        # What is not ASCII is escaped by json, and DEL here: any terminal may see it.
+        print(json.dumps({**contract, "documents": results}, indent=2).replace("\x7f", "\\u007f"))
     return 1 if any(result["violations"] for result in results) else 0
 
 
 def _violations(data: bytes, *, kind: str, release: str, profile: str) -> list[Violation]:
-    from .contract import catalogue, documents, violations
+    from .contract import documents, violations
 
-    catalogue.schema_file(kind, release, profile)  # what is asked for must exist, whatever the file holds
     document, unreadable = documents.parse(data)
     return unreadable or violations(document, kind, release=release, profile=profile)
 
 
-def _documents(files: Sequence[str], *, lines: bool) -> Iterator[tuple[str, bytes]]:
-    for name in files:
-        data = _read(name)
-        if not lines and not name.endswith(_LINES):
-            yield name, data
-            continue
-        found = [(number, line) for number, line in enumerate(data.splitlines(), 1) if line.strip()]
-        yield from ((f"{name}:{number}", line) for number, line in found or [(1, b"")])
+def _documents(name: str, *, lines: bool = False) -> Iterator[tuple[str, bytes]]:
+    data = _read(name)
+    if not lines and not name.endswith(_LINES):
+        yield name, data
+        return
+    found = [(number, line) for number, line in enumerate(data.splitlines(), 1) if line.strip()]
+    yield from ((f"{name}:{number}", line) for number, line in found or [(1, b"")])
 
 
 def _read(name: str) -> bytes:
-    if name == "-":
-        return sys.stdin.buffer.read()
     try:
-        return Path(name).read_bytes()
-    except OSError as error:
-        raise _Unreadable(f"{name} cannot be read: {error.strerror}") from None
+        if name == "-":
+            data = sys.stdin.buffer.read(_LARGEST + 1)
+        else:
+            with open(name, "rb") as file:
+                data = file.read(_LARGEST + 1)
+    except (OSError, ValueError) as error:
+        raise _Unreadable(f"{_file(name)} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if len(data) > _LARGEST:
+        raise _Unreadable(
+            f"{_file(name)} has more than {_LARGEST >> 20} MB: split it, or record JSON Lines and cut them"
+        )
+    return data
 
 
 class _Unreadable(RedisActionsError):
     pass
+
+
+def _file(name: str) -> str:
+    """Return the end of a file's name, safe to print."""
+    name = "standard input" if name == "-" else safe(name)
+    return name if len(name) <= 40 else f"…{name[-39:]}"
 
 
 def _scenarios(given: argparse.Namespace) -> int:
@@ -187,32 +238,60 @@ def _lifecycle(given: argparse.Namespace) -> int:
 
 def _check_trace(given: argparse.Namespace) -> int:
     from .assertions import LifecycleError, assert_trace
+    from .contract import ContractError
+    from .lifecycle import check_kind
+    from .releases import NEWEST, check_profile, check_release
+    from .trace import check_allow
 
-    contract = {"kind": given.kind, "release": given.release, "profile": given.profile}
+    contract = {"kind": check_kind(given.kind), "release": check_release(given.release or NEWEST)}
+    contract["profile"] = check_profile(given.profile)
+    check_allow(given.allow)
+    name, observations, found = _observations(given.file)
     try:
-        assert_trace(given.file, **contract, allow=given.allow)
-    except LifecycleError as error:
-        print(f"{given.file}: {error}")
+        if found:
+            raise ContractError(found, **{**contract, "kind": "trace"})
+        assert_trace(observations, **contract, allow=given.allow)
+    except (LifecycleError, ContractError, UsageError) as error:
+        # The options are right, so that a UsageError is about the document, too.
+        print(f"{safe(name)}: {error}")
         return 1
-    print(f"{given.file}: ok")
+    print(f"{safe(name)}: ok")
     return 0
 
 
-def _explain(given: argparse.Namespace) -> int:
-    from .contract import CODES
-    from .trace import RULES
+def _observations(name: str) -> tuple[str, object, list[Violation]]:
+    """Return the name of the document, the observations in it, and what keeps it from being JSON or JSON Lines."""
+    from .contract import documents
 
-    known = {**CODES, **{code: (title, meaning) for code, (_, title, meaning) in RULES.items()}}
+    data = _read(name)
+    document, found = documents.parse(data)
+    lines = [(number, line) for number, line in enumerate(data.splitlines(), 1) if line.strip()]
+    if not found and not (len(lines) == 1 and name.endswith(_LINES)):
+        return name, document, []
+    parsed = [(number, *documents.parse(line)) for number, line in lines]
+    wrong = next(((number, unreadable) for number, _, unreadable in parsed if unreadable), None)
+    if wrong is None and parsed:
+        return name, [each for _, each, _ in parsed], []
+    if wrong is not None and (name.endswith(_LINES) or not parsed[0][2]):
+        return f"{name}:{wrong[0]}", None, wrong[1]
+    return name, None, found
+
+
+def _explain(given: argparse.Namespace) -> int:
+    from .explaining import explanation, known_codes
+
     for code in given.codes:
-        if code.upper() not in known:
-            guess = nearest(code.upper(), known)
-            hint = f"; the nearest is {guess}" if guess else ""
-            print(f"redis-actions: unknown code {code!r}{hint}; known are {', '.join(known)}", file=sys.stderr)
-            return 2
-        title, meaning = known[code.upper()]
-        if code.upper() in RULES:
-            meaning += f'\n  allow=["{RULES[code.upper()][0]}"] relaxes it'
-        print(f"{code.upper()}  {title}\n  {meaning}")
+        text = explanation(code.upper())
+        if text is None:
+            codes = [each for each in known_codes() if each.startswith("RA")]
+            guess = nearest(code.upper(), known_codes())
+            raise UsageError(
+                f"unknown code {shown(code, 40)}",
+                fix=(f"write {guess}; " if guess else "")
+                + f"known are {', '.join(codes)}, and the facts of schemas/evidence.md, E-TASK-5 and so on",
+                value=code,
+            )
+        print(text)
     return 0
 
 

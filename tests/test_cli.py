@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
+from test_evidence import facts
 
+from pytest_redis_actions import cli
 from pytest_redis_actions.cli import main
-from pytest_redis_actions.contract import CODES
-from pytest_redis_actions.trace import RULES
+from pytest_redis_actions.contract import CODES, catalogue
+from pytest_redis_actions.explaining import explanation
+from pytest_redis_actions.lifecycle import KINDS
+from pytest_redis_actions.trace import RULES, SOURCES
+
+COMMANDS = ("demo", "validate", "scenarios", "schema", "lifecycle", "check-trace", "explain")
 
 TASK = {"action_uid": "a", "name": "retry_bdb", "progress": "100", "status": "completed"}
 
@@ -117,17 +127,130 @@ class TestCheckTrace:
         told = capsys.readouterr().out
         assert told.startswith(f"{good}: ok\n{bad}: RA201 action: completed -> running is not allowed\n")
 
-    @pytest.mark.parametrize("text", ["", "nonsense", "[]", "{}", '[["x", {"status": "queued"}]]', "[3]"])
-    def test_a_file_that_is_no_trace(self, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ("", "RA190 trace: it is empty"),
+            ("nonsense", "RA190 trace: expected a JSON document"),
+            ("[]", "an empty trace shows nothing"),
+            ("{}", "a trace is a sequence of observations, not {}"),
+            ('[["x", {"status": "queued"}]]', "observation #1 is ['x', {'status': 'queued'}]"),
+            ("[3]", "observation #1 is 3"),
+            ('"queued"', "a trace is a sequence of observations, not 'queued'"),
+        ],
+    )
+    def test_a_file_that_is_not_a_trace_is_a_wrong_document(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, told: str
+    ) -> None:
         file = tmp_path / "a.json"
         file.write_text(text)
 
-        assert main(["check-trace", str(file)]) == 2
+        assert main(["check-trace", str(file)]) == 1
+        assert capsys.readouterr().out.startswith(f"{file}: {told}")
+
+    @pytest.mark.parametrize(
+        ("name", "text", "line", "place"),
+        [
+            ("a.json", '[\n"queued",\n]', "", "line 3 column 1"),
+            ("a.jsonl", '"queued"\n\n"run', ":3", "line 1 column 1"),
+            ("a.json", '"queued"\n"run', ":2", "line 1 column 1"),
+            ("a.json", '\ufeff["queued"]', "", "a byte order mark"),
+            ("a.json", '{"a": 1, "a": 2}', "", "'a' 2 times"),
+            ("a.json", "[" * 100_000, "", "more"),
+        ],
+    )
+    def test_broken_json_is_told_with_its_place(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, text: str, line: str, place: str
+    ) -> None:
+        file = tmp_path / name
+        file.write_text(text, encoding="utf-8")
+
+        assert main(["check-trace", str(file)]) == 1
+        out = capsys.readouterr().out
+        assert out.startswith(f"{file}{line}: RA19")
+        assert place in out
+
+    def test_a_list_in_json_lines_and_standard_input(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        one = written(tmp_path, "one.jsonl", {"status": "queued"})
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'["completed", "queued"]')))
+
+        assert main(["check-trace", one]) == 0
+        assert main(["check-trace", "-"]) == 1
+        assert "-: RA201" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("options", [["--kind", "taks"], ["--release", "9"], ["--profile", "x"], ["--allow", "x"]])
+    def test_wrong_options_are_misuse_whatever_the_file_holds(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+    ) -> None:
+        assert main(["check-trace", written(tmp_path, "a.json", "nonsense"), *options]) == 2
         assert capsys.readouterr().err.startswith("redis-actions: ")
 
     def test_a_file_that_is_not_there(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["check-trace", "nowhere.json"]) == 2
         assert "nowhere.json cannot be read" in capsys.readouterr().err
+
+
+class TestFiles:
+    @pytest.fixture
+    def two_commands(self) -> list[list[str]]:
+        return [["validate", "--kind", "action"], ["check-trace"]]
+
+    def test_a_folder_is_told_in_one_line(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], two_commands: list[list[str]]
+    ) -> None:
+        for command in two_commands:
+            assert main([*command, str(tmp_path)]) == 2
+            (line,) = capsys.readouterr().err.splitlines()
+            assert line.endswith("cannot be read: Is a directory")
+
+    def test_a_name_that_no_file_can_have_is_told_in_one_line(
+        self, capsys: pytest.CaptureFixture[str], two_commands: list[list[str]]
+    ) -> None:
+        for command in two_commands:
+            assert main([*command, "a\0b"]) == 2
+            (line,) = capsys.readouterr().err.splitlines()
+            assert line == "redis-actions: a\\x00b cannot be read: embedded null byte"
+
+    def test_a_gigantic_file_is_told_in_one_line(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        two_commands: list[list[str]],
+    ) -> None:
+        monkeypatch.setattr(cli, "_LARGEST", 1 << 20)
+        file = tmp_path / "a.json"
+        file.write_bytes(b" " * ((1 << 20) + 1))
+        for command in two_commands:
+            assert main([*command, str(file)]) == 2
+            (line,) = capsys.readouterr().err.splitlines()
+            assert "a.json has more than 1 MB" in line
+
+    def test_the_largest_file_that_is_read(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(cli, "_LARGEST", 1 << 10)
+        file = tmp_path / "a.json"
+        file.write_bytes(b'["queued"]' + b" " * (1014))
+
+        assert main(["check-trace", str(file)]) == 0
+
+    @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+    @pytest.mark.parametrize(
+        "command", [["explain", "E-LIFE-1", "RA203"], ["scenarios"], ["lifecycle"], ["schema", "action"]]
+    )
+    def test_a_narrow_terminal_does_not_end_a_command(self, encoding: str, command: list[str]) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest_redis_actions", *command],
+            env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+            capture_output=True,
+            check=False,
+        )
+
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout.decode(encoding)
 
 
 class TestExplain:
@@ -136,9 +259,99 @@ class TestExplain:
         assert main(["explain", code.lower()]) == 0
         assert capsys.readouterr().out.startswith(f"{code}  ")
 
-    def test_an_unknown_code(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert main(["explain", "RA999"]) == 2
-        assert "unknown code 'RA999'" in capsys.readouterr().err
+    @pytest.mark.parametrize("code", RULES)
+    def test_a_rule_is_explained_with_all_that_its_failure_says(
+        self, code: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        main(["explain", code])
+        told = capsys.readouterr().out
+
+        name, _, meaning = RULES[code]
+        assert meaning in told
+        assert f'allow=["{name}"]' in told
+        for fact in re.findall(r"E-[A-Z]+-\d+", SOURCES[code]):
+            assert f"  source   {fact}  " in told
+
+    def test_an_illegal_step_is_explained_with_the_legal_ones(self, capsys: pytest.CaptureFixture[str]) -> None:
+        main(["explain", "RA203"])
+
+        told = capsys.readouterr().out
+        assert "  legal    a task, release 8.2: queued -> starting, cancelled; " in told
+        assert "final: completed, failed, cancelled, aborted legal" in " ".join(told.split())
+
+    def test_an_unknown_word_is_explained_with_the_known_ones(self, capsys: pytest.CaptureFixture[str]) -> None:
+        main(["explain", "RA103"])
+
+        assert (
+            "  legal    a state machine, release 8.2: pending, active, completed, failed\n" in capsys.readouterr().out
+        )
+
+    def test_a_fact_is_told_as_the_evidence_has_it(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["explain", "E-TASK-5", "E-LIFE-8"]) == 0
+        told = capsys.readouterr().out
+
+        assert told.startswith("E-TASK-5  2.1 v1 task")
+        assert '  Wire type observed: **string `"100"`**\n' in told
+        assert "\nE-LIFE-8  3. Lifecycle\n  **Delete is confirmed by 404.** SMDeleteBDB" in told
+
+    @pytest.mark.parametrize("fact", facts())
+    def test_every_fact_is_explained(self, fact: str) -> None:
+        assert len((explanation(fact) or "").splitlines()) >= 3
+
+    def test_an_unknown_code_names_the_nearest(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["explain", "RA299"]) == 2
+        assert capsys.readouterr().err.startswith("redis-actions: unknown code 'RA299'\n  fix  write RA2")
+        assert main(["explain", "E-TASK-5X"]) == 2
+        assert "write E-TASK-5; " in capsys.readouterr().err
+
+
+class TestTheCommandItself:
+    def test_the_version(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit, match="0"):
+            main(["--version"])
+
+        assert capsys.readouterr().out == (
+            f"pytest-redis-actions {version('pytest-redis-actions')} (releases 7.2, 7.4, 7.8, 7.22, 8.0, 8.2)\n"
+        )
+
+    def test_the_module_is_the_command(self) -> None:
+        command = [sys.executable, "-m", "pytest_redis_actions", "--version"]
+
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.startswith("pytest-redis-")
+
+    @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=lambda command: command or ["-"])
+    def test_each_help_has_the_exit_statuses(self, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit, match="0"):
+            main([*command, "--help"])
+
+        told = capsys.readouterr().out
+        assert told.startswith(f"usage: {' '.join(['redis-actions', *command])} ")
+        assert "\n  1  the document, the trace or the demo's suite is wrong" in told
+
+    def test_help_has_every_kind(self, capsys: pytest.CaptureFixture[str]) -> None:
+        for command, kinds in (("validate", catalogue.kinds()), ("schema", catalogue.kinds()), ("lifecycle", KINDS)):
+            with pytest.raises(SystemExit):
+                main([command, "--help"])
+            told = capsys.readouterr().out
+            assert [kind for kind in kinds if kind not in told] == []
+
+    @pytest.mark.parametrize("command", [["validate", "a.json", "--kind", "action"], ["schema", "action"],
+                                         ["lifecycle"], ["check-trace", "a.json"]])  # fmt: skip
+    def test_an_unknown_release_names_the_nearest(self, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        assert main([*command, "--release", "7.3"]) == 2
+        assert capsys.readouterr().err.startswith("redis-actions: unknown release '7.3'\n  fix  write '7.4'; ")
+
+
+def test_the_demo_speaks_on_a_terminal_before_it_loads_anything(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setitem(sys.modules, "pytest_redis_actions.demo", None)
+
+    with pytest.raises(ImportError):
+        main(["demo"])
+
+    assert capsys.readouterr().out == "redis-actions demo: pytest starts, which takes a few seconds\n"
 
 
 class TestSchema:

@@ -32,7 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("stub",),
     ("session",),
     ("thresholds",),
-    ("demo",),
+    ("demo", "explaining"),
     ("plugin", "cli"),
     ("__main__",),
 )
