@@ -17,6 +17,7 @@ from . import wire
 from .access import Access, may
 from .clock import Clock
 from .faults import ABSENT, Fault, HttpDate
+from .incidents import Incidents
 from .injection import Injected, Injection
 from .journal import Exchange, Journal
 from .lifecycle import OTHER, STATE_MACHINE, TASK
@@ -49,6 +50,7 @@ _ALL_KINDS = (TASK, STATE_MACHINE, OTHER)
 _PLACES: Mapping[str, tuple[str, ...]] = dict.fromkeys(("cluster_list", "nodes_list", "node_list"), (TASK,))
 _LISTS = {"v1_list": _V1_KINDS, "v1_database": (STATE_MACHINE,), "v2_list": _ALL_KINDS, **_PLACES}
 """What each list shows: the kinds."""
+_ALLOW = "DELETE, GET, HEAD, OPTIONS, POST, PUT"
 
 
 class Endpoint:
@@ -78,6 +80,7 @@ class Endpoint:
         self.clock = clock
         self.access = access
         self.journal = Journal()
+        self.incidents = Incidents()
         self._unrouted: list[str] = []
         self._bdb_envelope = bdb_envelope
         self._forgotten = forgotten or {}
@@ -350,6 +353,8 @@ class Endpoint:
     def _answer(
         self, request: Request, path: str, query: str, match: Match | None, now: float, *, moves: bool = True
     ) -> Answer:
+        if (request.method, path) == ("OPTIONS", "*"):  # of the server as a whole (RFC 9110, 9.3.7)
+            return Answer(200, headers=(("Allow", _ALLOW),))
         try:
             planned = self._starting.planned_for(request.method, path)
             if planned is None or (match is not None and request.method in match.route.methods):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from . import wire
 from .access import DEFAULT_TTL, LONGEST_TTL, SHORTEST_TTL
@@ -20,6 +20,7 @@ __all__ = [
     "Refused",
     "Reply",
     "Request",
+    "authority_of",
     "document_of",
     "is_true",
     "parsed_query",
@@ -111,6 +112,23 @@ class Refused(Exception):
 
 def refusal(code: int, error_code: str, description: str, *headers: tuple[str, str]) -> Answer:
     return Answer(code, wire.error(error_code, description), headers=headers)
+
+
+def authority_of(request: Request) -> tuple[str, int | None] | None:
+    """Return the host, in lower case, and the port that a request is meant for; None if it names none.
+
+    An absolute target stands above the Host field (RFC 9112, 3.2.2).
+    """
+    target = request.target
+    is_absolute = not target.startswith("/") and "://" in target
+    text = target.split("://", 1)[1].partition("/")[0] if is_absolute else request.headers.get("host")
+    if text is None:
+        return None
+    try:
+        split = urlsplit(f"//{text}")
+        return split.hostname or "", split.port
+    except ValueError:
+        return "", None
 
 
 def split_target(target: str) -> tuple[str, str]:

@@ -31,7 +31,8 @@ class Options:
         tls: whether to serve HTTPS; "untrusted" or "expired" for such a certificate; needs the extra "tls".
         host: a loopback address.
         port: a fixed port, or 0 for a free one.
-        auth: the administrator's user name and password; None for the default ones; False to let everybody in.
+        auth: the administrator's user name and password; None for the default ones; False for no credentials, with
+            a Host that is a loopback address or localhost, and the port: a web page has another one.
         strict: whether requests that met no route fail the test.
         clock: "virtual", which moves only when told, "wall", or the clock of another stub.
         rate: seconds on a wall clock per real second.

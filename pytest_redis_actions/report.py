@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from . import timeline
@@ -15,6 +16,7 @@ from .timeline import exchange_lines
 __all__ = ["coverage", "report_lines"]
 
 _REPORTED = 5
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 def report_lines(endpoint: Endpoint, url: str) -> Iterator[str]:
@@ -28,6 +30,9 @@ def _lines(endpoint: Endpoint, url: str) -> Iterator[str]:
     yield f"Redis Enterprise {endpoint.release} at {url}, clock at {clock.seconds:g} s, {count}"
     if endpoint.seed is not None:
         yield f"redis_actions.chaos(seed={endpoint.seed}) reproduces the faults"
+    yield from endpoint.incidents.lines()
+    if endpoint.incidents and (named := [name for name in _CA_VARIABLES if name in os.environ]):
+        yield f"           {' and '.join(named)} is set: it overrides Session.verify of requests"
     asked = [uid for uid in endpoint.uids if journal.of(uid)]
     for uid in asked[:_REPORTED]:
         yield from _operation_lines(endpoint, uid)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from .access import Access
-from .authority import Authority
 from .clock import VirtualClock
 from .coverage import Coverage
 from .driving.interruption import interruptible
@@ -19,6 +18,7 @@ from .errors import OptionError, RedisActionsError, RedisActionsWarning, UsageEr
 from .options import Options
 from .releases import RELEASES, check_release
 from .server import StubServer
+from .server.certificates import Authority
 from .stub import RedisActions
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def note_failure(item: pytest.Item, report: pytest.TestReport) -> None:
     """Remember that a test has failed, so that its teardown stays silent, and tell in its report what clients saw."""
     item.stash[_FAILED] = True
     for stub in item.stash.get(_STUBS, []):
-        if len(stub.journal):
+        if stub.was_reached():
             report.sections.append(("redis_actions", stub.report()))
 
 

@@ -363,6 +363,11 @@ class RedisActions:
         """
         polling.assert_no_overlapping_polls(self.journal)
 
+    def was_reached(self) -> bool:
+        """Whether anything came to its port, failed handshakes included; those are given a moment to fail."""
+        self._server.settle()
+        return len(self.journal) > 0 or bool(self._endpoint.incidents)
+
     def report(self) -> str:
         """Return what clients saw: each operation with its statuses over time and its polls, at most a few screens."""
         return "\n".join(report_lines(self._endpoint, self.url))
@@ -383,8 +388,7 @@ class RedisActions:
 
     def close(self) -> tuple[str, ...]:
         """Hang up on every client and forget the test's handlers; return the uids that later tests call left over."""
-        self._server.endpoint = None
-        self._server.close_connections()
+        self._server.detach()
         self._server.clear()
         return self._endpoint.uids
 

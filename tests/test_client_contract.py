@@ -18,7 +18,6 @@ import requests
 from mutants import MUTANTS, Mutant
 
 from pytest_redis_actions import RedisActions, completed, failed, gone, queued, running, starting
-from pytest_redis_actions.authority import Authority
 from pytest_redis_actions.client_contract import SCENARIOS, ActionsClientContract, Scenario, Target
 from pytest_redis_actions.client_contract import running as running_clients
 from pytest_redis_actions.client_contract.capabilities import capabilities_of
@@ -27,6 +26,7 @@ from pytest_redis_actions.client_contract.running import Client
 from pytest_redis_actions.driving.ledger import OutsideThread
 from pytest_redis_actions.options import Options
 from pytest_redis_actions.server import StubServer
+from pytest_redis_actions.server.certificates import Authority
 
 EXAMPLES = Path(__file__).parent / "examples" / "contract"
 sys.path.insert(0, str(EXAMPLES))

@@ -16,9 +16,9 @@ PACKAGE = Path(__file__).parent.parent / "pytest_redis_actions"
 # From the ground up; a module imports from lower floors only, never from its own.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("plain",),
-    ("errors", "bundled"),
+    ("errors", "bundled", "incidents"),
     ("arguments",),
-    ("releases", "authority", "redaction"),
+    ("releases", "redaction"),
     ("lifecycle", "access", "clock"),
     ("script", "strategies"),
     ("model", "routes"),
@@ -28,7 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("starts",),
     ("endpoint", "options"),
     ("assertions", "polling", "report"),
-    ("server", "handle"),
+    ("handle",),
     ("stub",),
     ("session",),
     ("thresholds",),
@@ -39,7 +39,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 CORE = (
     "arguments", "errors", "releases", "lifecycle", "access", "clock", "script", "model", "routes", "wire", "journal",
     "records", "endpoint", "options", "bundled", "trace", "timeline", "assertions", "polling", "coverage", "messages",
-    "faults", "injection", "report", "handle", "starts", "redaction", "plain",
+    "faults", "injection", "report", "handle", "starts", "redaction", "plain", "incidents",
 )  # fmt: skip
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 CONTRACT = sorted((PACKAGE / "contract").glob("*.py"))
@@ -58,7 +58,8 @@ DRIVING = (
     "standins",
     "block",
 )  # from the ground up
-ROOMS = (".contract", ".driving", ".client_contract")
+SERVER = ("certificates", "framing", "handshake", "connection", "listener", "wsgi", "stub_server", "__init__")
+ROOMS = (".contract", ".driving", ".client_contract", ".server")
 CATALOGUE = ("outcome", "verdicts", "scenarios")  # lies below the stub, which can play it
 JUDGES = ("target", "capabilities", "running", "score", "contract")  # lie above the session
 EVERY_FILE = sorted(PACKAGE.rglob("*.py"))
@@ -126,6 +127,24 @@ def test_every_module_of_driving_has_its_floor() -> None:
     assert sorted(DRIVING) == sorted(path.stem for path in (PACKAGE / "driving").glob("*.py"))
 
 
+@pytest.mark.parametrize("module", SERVER)
+def test_the_arrows_of_the_server_point_down(module: str) -> None:
+    for name in imports_of(PACKAGE / "server" / f"{module}.py"):
+        if name.startswith("..") and not name.startswith("..driving"):
+            assert floor_of(name[2:]) <= floor_of("endpoint"), name
+        elif name.startswith(".") and not name.startswith(".."):
+            assert SERVER.index(name[1:]) < SERVER.index(module), name
+
+
+def test_every_module_of_the_server_has_its_floor() -> None:
+    assert sorted(SERVER) == sorted(path.stem for path in (PACKAGE / "server").glob("*.py"))
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name not in ("stub", "session", "demo")])
+def test_who_knows_the_server(module: str) -> None:
+    assert not {name for name in imports(module) if name.startswith(".server")}
+
+
 @pytest.mark.parametrize("module", [*CATALOGUE, *JUDGES])
 def test_the_arrows_of_the_client_contract_point_down(module: str) -> None:
     found = imports_of(PACKAGE / "client_contract" / f"{module}.py")
@@ -156,14 +175,14 @@ def test_who_knows_the_client_contract(module: str) -> None:
     assert not {name for name in imports(module) if name.startswith(".client_contract")}
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if name not in ("clock", "server", "session")])
+@pytest.mark.parametrize("module", [name for name in MODULES if name not in ("clock", "session")])
 def test_only_the_clock_drives(module: str) -> None:
     assert not {name for name in imports(module) if name.startswith(".driving")}
 
 
-@pytest.mark.parametrize("module", [*CORE, "server"])
+@pytest.mark.parametrize("module", [*CORE, *(f"server/{name}" for name in SERVER)])
 def test_nothing_below_the_stub_knows_the_contract(module: str) -> None:
-    assert not {name for name in imports(module) if name.startswith(".contract")}
+    assert not {name for name in imports(module) if name.lstrip(".").startswith("contract")}
 
 
 @pytest.mark.parametrize("module", CORE)
@@ -210,7 +229,7 @@ def test_loading_the_plugin_loads_neither_an_http_server_nor_a_validator() -> No
 def test_importing_a_step_loads_no_http_library() -> None:
     loaded = loaded_by("from pytest_redis_actions import running, completed, gone")
 
-    assert not loaded & {"werkzeug", "pytest_httpserver", "jsonschema", "http.server", "ssl", "pytest"}
+    assert not loaded & {"werkzeug", "pytest_httpserver", "httptools", "jsonschema", "ssl", "pytest"}
 
 
 def test_the_validators_load_no_engine_before_a_document_is_looked_at() -> None:

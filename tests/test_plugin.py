@@ -85,7 +85,7 @@ WRONG_CALLS = (
     ("redis_actions.when('POST', '/v1/bdbs').cancel()", "POST /v1/bdbs has not been started yet"),
     ("make_redis_actions(release='9.9')", "unknown release '9.9'"),
     ("make_redis_actions(prot=3)", "unknown option 'prot'"),
-    ("make_redis_actions(host='0.0.0.0')", "host='0.0.0.0' is no loopback address"),
+    ("make_redis_actions(host='0.0.0.0')", "host='0.0.0.0' is not a loopback address"),
     ("make_redis_actions(port=redis_actions.port)", "port * on 127.0.0.1 is already in use"),
     ("make_redis_actions(clock='fast')", "clock='fast' is not known"),
     ("make_redis_actions(rate=2)", "rate=2 goes with clock='wall' only"),

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import http.client
 import socket
-import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,9 +13,7 @@ from http_bytes import Wire
 from werkzeug import Request, Response
 
 from pytest_redis_actions import RedisActions, active, faults, gone
-from pytest_redis_actions import server as server_module
-from pytest_redis_actions.authority import Authority
-from pytest_redis_actions.errors import MissingExtra, PortInUse, UsageError
+from pytest_redis_actions.errors import PortInUse, UsageError
 from pytest_redis_actions.options import Options
 from pytest_redis_actions.server import StubServer, check_host
 
@@ -100,7 +97,7 @@ class TestConnections:
 class TestHostileBytes:
     @pytest.mark.parametrize(
         ("uid", "code"),
-        [("a%2fb", 404), ("..", 404), ("%2e%2e", 404), ("x" * 10_000, 404), ("%ff%fe", 404), ("\xff\xfe", 404)],
+        [("a%2fb", 404), ("..", 404), ("%2e%2e", 404), ("x" * 10_000, 404), ("%ff%fe", 404)],
     )
     def test_any_uid_is_an_unknown_one(self, redis_actions: RedisActions, uid: str, code: int) -> None:
         with Wire(redis_actions) as wire:
@@ -122,8 +119,8 @@ class TestHostileBytes:
             (b"POST /v1/bdbs HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400, "bad_request"),
             (b"POST /v1/bdbs HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400, "bad_request"),
             (b"POST /v1/bdbs HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, "bad_request"),
-            (b"POST /v1/bdbs HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", 413, "body_too_large"),
-            (b"POST /v1/bdbs HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "not_implemented"),
+            (b"POST /v1/bdbs HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n", 413, "body_too_large"),
+            (b"POST /v1/bdbs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "not_implemented"),
             (
                 b"POST /v1/bdbs HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n",
                 400,
@@ -180,7 +177,7 @@ class TestHostileBytes:
     def test_a_request_that_never_arrives_whole_is_given_up(
         self, redis_actions: RedisActions, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(server_module, "READ_SECONDS", 0.2)
+        monkeypatch.setattr(redis_actions.httpserver, "read_seconds", 0.2)
 
         with Wire(redis_actions) as wire:
             wire.send(wire.request("POST /v1/bdbs HTTP/1.1", "Content-Length: 100", body=b"{}"))
@@ -218,11 +215,6 @@ class TestTls:
             reply = requests.get(f"https://{name}:{stub.port}/v1/actions", auth=stub.auth, verify=str(stub.ca_file))
             assert reply.json() == {"actions": [], "state-machines": []}
 
-    def test_the_certificate_is_for_ipv6_too(self, make_redis_actions: Any) -> None:
-        stub = make_redis_actions(tls=True, host="::1")
-
-        assert requests.get(f"{stub.url}/v1/actions", auth=stub.auth, verify=str(stub.ca_file)).status_code == 200
-
     def test_whoever_does_not_trust_it_fails(self, make_redis_actions: Any) -> None:
         stub = make_redis_actions(tls=True)
 
@@ -245,21 +237,6 @@ class TestTls:
 
     def test_without_tls_there_is_no_ca_file(self, redis_actions: RedisActions) -> None:
         assert redis_actions.ca_file is None
-
-    def test_without_the_extra_it_is_said_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(__import__("sys").modules, "trustme", None)
-
-        with pytest.raises(MissingExtra, match=r"pip install 'pytest-redis-actions\[tls\]'"):
-            Authority()
-
-    def test_the_file_is_removed_with_the_authority(self) -> None:
-        authority = Authority()
-        folder = authority.ca_file.parent
-        assert ssl.create_default_context(cafile=str(authority.ca_file))
-
-        authority.close()
-
-        assert not folder.exists()
 
 
 class TestHandlersOfTheTest:
@@ -397,7 +374,7 @@ class TestOpeningAndClosing:
         with pytest.raises(UsageError) as caught:
             check_host(host)
 
-        assert str(caught.value).splitlines()[0] == f"host={host!r} is no loopback address"
+        assert str(caught.value).splitlines()[0] == f"host={host!r} is not a loopback address"
 
     @pytest.mark.parametrize("port", [-1, 65536, "80", 1.5, True])
     def test_what_is_no_port(self, make_redis_actions: Any, port: object) -> None:

@@ -18,7 +18,7 @@ from .scenarios import SCENARIOS, Play, Scenario, find_scenario
 from .verdicts import completes, ends_in, stopped, usual
 
 if TYPE_CHECKING:
-    from ..authority import Authority
+    from ..server.certificates import Authority
     from ..session import SessionServer
     from .target import Target
 

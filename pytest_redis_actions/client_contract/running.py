@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..authority import Authority
 from ..clock import VirtualClock
 from ..driving.block import Block
 from ..driving.ledger import abandon
 from ..errors import EndlessWait, StandStill
 from ..options import Options
 from ..server import StubServer
+from ..server.certificates import Authority
 from ..stub import RedisActions
 from .outcome import Outcome
 from .scenarios import HEADERS, READ_TIMEOUT, UNKNOWN_UID, Play, Scenario, Stage
