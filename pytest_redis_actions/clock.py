@@ -198,6 +198,10 @@ class VirtualClock:
         """Let a stub that has this clock take part in its bounds."""
         self.watched += (watched,)
 
+    def unwatch(self, watched: Watched) -> None:
+        """Let a stub that is closed go."""
+        self.watched = tuple(each for each in self.watched if each is not watched)
+
     def requested(self) -> None:
         """Take note that a stub of this clock has got a request."""
         if self.block is not None:
@@ -274,6 +278,9 @@ class WallClock:
 
     def watch(self, watched: Watched) -> None:
         """Do nothing: real time ends by itself."""
+
+    def unwatch(self, watched: Watched) -> None:
+        """Do nothing."""
 
     def requested(self) -> None:
         """Do nothing."""

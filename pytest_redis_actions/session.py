@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import socket
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SessionServer",
+    "begin",
     "check_settings",
     "check_use",
     "coverage_of",
@@ -41,6 +43,9 @@ _STUBS: pytest.StashKey[list[RedisActions]] = pytest.StashKey()
 _USED: pytest.StashKey[bool] = pytest.StashKey()
 _FIXTURES = ("redis_actions", "make_redis_actions", "redis_actions_server")
 _COVERAGE: pytest.StashKey[Coverage] = pytest.StashKey()
+_REMEMBERED = 10_000
+"""How many uids of earlier tests are known as left over."""
+
 _SETTINGS = ("release", "profile", "tls", "strict")
 _TRUTH = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
 
@@ -68,10 +73,16 @@ def releases_of(node: pytest.Item | pytest.Function) -> list[str]:
     return [RELEASES[-1]] if given is None else _releases(given)
 
 
+def begin(item: pytest.Item) -> None:
+    """Begin a run of a test, the first or a further one: it has not failed, and has no stubs yet."""
+    item.stash[_FAILED] = False
+    item.stash[_STUBS] = []
+
+
 def note_failure(item: pytest.Item, report: pytest.TestReport) -> None:
     """Remember that a test has failed, so that its teardown stays silent, and tell in its report what clients saw."""
     item.stash[_FAILED] = True
-    for stub in item.stash.get(_STUBS, []):
+    for stub in item.stash[_STUBS]:
         if stub.was_reached():
             report.sections.append(("redis_actions", stub.report()))
 
@@ -182,7 +193,7 @@ class SessionServer:
         def make_redis_actions(**given: object) -> RedisActions:
             options = Options.of({**base, "release": release, **given})
             stub = self._stub(options, self._own_server(options, opened))
-            node.stash.setdefault(_STUBS, []).append(stub)
+            node.stash[_STUBS].append(stub)
             test = opened.enter_context(interruptible(_dressed))
             opened.callback(lambda: self._finish(node, stub, test.pending))
             opened.enter_context(self._driving(node, _block(node, options, stub)))
@@ -203,7 +214,7 @@ class SessionServer:
         with _AtTheLineOf(node):
             stub = self._stub(options, server)
             block = _block(node, options, stub)
-        node.stash.setdefault(_STUBS, []).append(stub)
+        node.stash[_STUBS].append(stub)
         with interruptible(_dressed) as test:
             try:
                 with self._driving(node, block):
@@ -219,11 +230,11 @@ class SessionServer:
             return
         with block:
             yield
-            if node.stash.get(_FAILED, False):
+            if node.stash[_FAILED]:
                 block.close()
 
     def _finish(self, node: pytest.Item, stub: RedisActions, pending: type[BaseException] | None) -> None:
-        failed = node.stash.get(_FAILED, False)
+        failed = node.stash[_FAILED]
         try:
             if pending is not None and not failed:
                 raise _as_outcome(pending)  # it could not be raised where the test stood
@@ -236,12 +247,18 @@ class SessionServer:
                 stub.check()
         finally:
             coverage_of(self._config).merge(stub.coverage().data())
-            self._forgotten.update(dict.fromkeys(stub.close(), node.nodeid))
+            self._forget(stub.close(), node.nodeid)
+            node.stash[_STUBS].remove(stub)  # the session keeps the node: a stub is freed with its test
+
+    def _forget(self, uids: Iterable[str], test: str) -> None:
+        self._forgotten.update(dict.fromkeys(uids, test))
+        while len(self._forgotten) > _REMEMBERED:
+            del self._forgotten[next(iter(self._forgotten))]
 
     def _server(self, *, tls: bool | str) -> StubServer:
         if tls not in self._servers:
             server = StubServer(authority=self._trusted() if tls else None, certificate=_certificate(tls))
-            server.start()
+            _start(server)
             self._open.callback(server.stop)
             self._servers[tls] = server
         return self._servers[tls]
@@ -251,7 +268,7 @@ class SessionServer:
         server = StubServer(
             host=options.host, port=options.port, authority=authority, certificate=_certificate(options.tls)
         )
-        server.start(refusing=options.refuses > 0)
+        _start(server, refusing=options.refuses > 0)
         opened.callback(server.stop)
         return server
 
@@ -300,6 +317,20 @@ def _block(node: pytest.Item, options: Options, stub: RedisActions) -> Block | N
 
     home = node.module.__name__ if isinstance(node, pytest.Function) else ""
     return Block(cast(VirtualClock, stub.clock), options.drive, home=home, where=node.nodeid)
+
+
+def _start(server: StubServer, *, refusing: bool = False) -> None:
+    try:
+        socket.socket().close()
+    except Exception as error:
+        # pytest-socket's error, or its warning where warnings are errors.
+        if "A test tried to use socket.socket" not in str(error):
+            raise
+        raise UsageError(
+            "pytest-socket blocks the port of the stub",
+            fix=f"allow it: --disable-socket --allow-hosts={server.host}, or @pytest.mark.enable_socket on the test",
+        ) from None
+    server.start(refusing=refusing)
 
 
 def _certificate(tls: bool | str) -> str:

@@ -61,7 +61,8 @@ class RedisActions:
             forgotten=forgotten,
         )
         self.journal: Journal = self._endpoint.journal
-        self.clock.watch(Watched(requests=self.journal.__len__, report=self.report))
+        self._watched = Watched(requests=self.journal.__len__, report=self.report)
+        self.clock.watch(self._watched)
         self.played: Action | None = None
         self._is_a_play = False
         server.endpoint = self._endpoint
@@ -389,6 +390,7 @@ class RedisActions:
     def close(self) -> tuple[str, ...]:
         """Hang up on every client and forget the test's handlers; return the uids that later tests call left over."""
         self._server.detach()
+        self.clock.unwatch(self._watched)
         self._server.clear()
         return self._endpoint.uids
 
