@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from .errors import RedisActionsError, UsageError, nearest, safe, shown
 
 if TYPE_CHECKING:
+    from .client_contract.scenarios import Scenario
     from .contract import Violation
 
 __all__ = ["main"]
@@ -205,14 +206,23 @@ def _scenarios(given: argparse.Namespace) -> int:
             print(group)
         print(f"  {scenario.id}  {scenario.title}")
         print(f"       a sound client: {scenario.sound}")
+        source = f"assumed: {scenario.assumed}" if scenario.assumed else f"rests on {', '.join(scenario.evidence)}"
+        print(f"       {source}")
         if not given.names:
             continue
-        print(f"       asked of {f'clients with {scenario.capability} = True' if scenario.capability else 'all'}")
+        print(f"       asked of {_asked(scenario)}")
         for play in scenario.plays:
             name = f"{scenario.id}:{play.name}" if play.name else scenario.id
             options = "".join(f", {option}={value!r}" for option, value in play.options.items())
-            print(f"       {name}  deadline {play.timeout:g} s{options}")
+            assumed = f", assumed: {play.assumed}" if play.assumed else ""
+            print(f"       {name}  deadline {play.timeout:g} s{options}{assumed}")
     return 0
+
+
+def _asked(scenario: Scenario) -> str:
+    if scenario.waits_for:
+        return f"clients with waits_for = {scenario.waits_for!r}"
+    return f"clients with {scenario.capability} = True" if scenario.capability else "all"
 
 
 def _schema(given: argparse.Namespace) -> int:

@@ -138,7 +138,7 @@ def status(
     given: tuple[tuple[str, str | HttpDate], ...] = tuple((headers or {}).items())
     if retry_after is not None:
         given = (("Retry-After", _retry_after(retry_after)), *given)
-    told = f"{code}, Retry-After {_told(retry_after)}" if retry_after is not None else str(code)
+    told = f"{code} with Retry-After: {_told(retry_after)}" if retry_after is not None else str(code)
     return Fault(told, code, (("Content-Type", _JSON), *given), _encoded(content))
 
 
@@ -301,7 +301,7 @@ def reset_in_body() -> Fault:
 @with_example("faults.closed()")
 def closed() -> Fault:
     """The API's reply, after which the connection is closed without a word: the next poll finds it dead."""
-    return Fault("then hung up", delivery="closed")
+    return Fault("closed after the reply", delivery="closed")
 
 
 def hastened(fault: Fault, seconds: int) -> Fault:
@@ -310,7 +310,8 @@ def hastened(fault: Fault, seconds: int) -> Fault:
         (name, str(seconds) if name == "Retry-After" and _is_long(value, seconds) else value)
         for name, value in fault.headers
     )
-    return replace(fault, headers=headers)
+    changed = headers != fault.headers
+    return replace(fault, headers=headers, name=f"{fault.name}, shortened to {seconds}" if changed else fault.name)
 
 
 def _is_long(value: str | HttpDate, seconds: int) -> bool:

@@ -102,7 +102,7 @@ class _Score:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._rows: dict[tuple[str, ...], dict[str, str]] = {}
+        self._rows: dict[tuple[str, ...], dict[str, Any]] = {}
         self._ran = False
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

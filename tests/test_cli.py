@@ -375,8 +375,11 @@ def test_scenarios_prints_the_catalogue_and_the_plays_of_one(capsys: pytest.Capt
 
     assert len(re.findall(r"^  S\d\d  ", catalogue, flags=re.MULTILINE)) == 52
     assert max(map(len, catalogue.splitlines())) <= 120
-    assert one[2] == "       asked of clients with retries_server_errors = True"
-    assert one[-1] == "       S42:refused  deadline 3600 s, refuses=8"
+    assert one[2] == "       rests on E-HTTP-6, E-FAIL-12"
+    assert one[3] == "       asked of clients with retries_server_errors = True"
+    assert "drip" in one[4]
+    assert one[4].endswith(", assumed: any network has slow replies; no source shows one")
+    assert one[-1] == "       S42:connections refused at first  deadline 3600 s, refuses=8"
 
 
 def test_a_scenario_that_there_is_not_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:

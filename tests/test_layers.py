@@ -61,7 +61,7 @@ DRIVING = (
 SERVER = ("certificates", "framing", "handshake", "connection", "listener", "wsgi", "stub_server", "__init__")
 ROOMS = (".contract", ".driving", ".client_contract", ".server")
 CATALOGUE = ("outcome", "verdicts", "scenarios")  # lies below the stub, which can play it
-JUDGES = ("target", "capabilities", "running", "score", "contract")  # lie above the session
+JUDGES = ("target", "capabilities", "watch", "calls", "running", "score", "contract")  # lie above the session
 EVERY_FILE = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -877,7 +877,7 @@ def test_a_fault_that_never_happened_fails_the_test_at_its_end(suite: pytest.Pyt
         [
             "E * 3 faults never happened: no request met them",
             "*    reset on ????????-????-????-????-???????????? after 2 requests: 1 came",
-            "*    503, Retry-After 7 on ????????-* after 9 requests: 1 came",
+            "*    503 with Retry-After: 7 on ????????-* after 9 requests: 1 came",
             "*    200 without a body on GET /v1/action/{uid} from 30 s to 90 s: none came",
             "*      nearest /v1/actions/{uid}: 'action' is not 'actions'",
             "*  fix  poll more often, or ask for it earlier; fault(…, optional=True) allows it",

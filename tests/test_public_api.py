@@ -67,13 +67,13 @@ def test_what_the_clock_offers() -> None:
 
 
 def test_what_the_client_contract_offers() -> None:
-    assert {name for name in vars(ActionsClientContract) if not name.startswith(("_", "pytest", "test"))} == {
+    assert {name for name in dir(ActionsClientContract) if not name.startswith(("_", "pytest", "test"))} == {
         "wait", "start", "drive", "command", "releases", "tls", "retries_server_errors", "honours_retry_after",
-        "concurrent", "refreshes_credentials", "tolerates_early_404", "delete_succeeds_when_gone", "sends_headers",
+        "concurrent", "refreshes_credentials", "tolerates_early_404", "waits_for", "sends_headers",
         "reads_v2", "starts", "reports_failure", "real_seconds",
     }  # fmt: skip
     assert set(Target.__dataclass_fields__) >= {
-        "url", "auth", "action_uid", "ca_file", "timeout", "read_timeout", "headers",
+        "url", "auth", "action_uid", "ca_file", "timeout", "read_timeout", "headers", "waits_for",
     }  # fmt: skip
     assert [scenario.id for scenario in SCENARIOS] == [f"S{number:02}" for number in range(1, 53)]
 

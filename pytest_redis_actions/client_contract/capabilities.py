@@ -5,34 +5,53 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import UsageError, nearest, shown
+from ..errors import UsageError, advice, nearest, shown
 from ..releases import NEWEST, RELEASES, check_release
 
-__all__ = ["CAPABILITIES", "capabilities_of", "check_class"]
+__all__ = ["CAPABILITIES", "Capabilities", "capabilities_of", "check_class", "releases_of", "several"]
 
 __tracebackhide__ = True
 
-CAPABILITIES: Mapping[str, object] = {
-    "retries_server_errors": True,
-    "honours_retry_after": True,
-    "concurrent": True,
-    "refreshes_credentials": False,
-    "tolerates_early_404": False,
-    "delete_succeeds_when_gone": False,
-    "sends_headers": False,
-    "reads_v2": False,
-    "starts": False,
-    "tls": False,
-    "reports_failure": "either",
-    "releases": (NEWEST,),
-    "real_seconds": 20.0,
-    "drive": (),
-    "command": (),
-}
-"""What a class may say, with the defaults."""
 
+class Capabilities:
+    """What a class may say of its client, with the defaults.
+
+    Attributes:
+        drive: the modules whose time is driven, as for `clock.drive`; without it the plays run on a fast wall clock.
+        command: a command line instead of `wait`, of a client that is not Python; exit status 0 is success.
+        releases: what the stub plays: one release, several, or "all".
+        tls: whether the client is spoken to over HTTPS.
+        waits_for: what it waits for: "action", until it has ended; "deletion", until the record is gone; or both, for
+            a client that reads `target.waits_for`.
+        retries_server_errors, honours_retry_after, concurrent: what everybody should do; False skips its scenarios.
+        refreshes_credentials, tolerates_early_404, sends_headers, reads_v2, starts: what only some do; True plays its
+            scenarios.
+        reports_failure: whether `wait` must "raise" or "return" when the operation did not complete, or "either".
+        real_seconds: a driven client is stopped after so long without a poll or a sleep, another one after so long
+            without a request; polls that are further apart need more.
+    """
+
+    drive: Any = ()
+    command: Any = ()
+    releases: Any = (NEWEST,)
+    tls: Any = False
+    waits_for: Any = "action"
+    retries_server_errors: Any = True
+    honours_retry_after: Any = True
+    concurrent: Any = True
+    refreshes_credentials: Any = False
+    tolerates_early_404: Any = False
+    sends_headers: Any = False
+    reads_v2: Any = False
+    starts: Any = False
+    reports_failure: Any = "either"
+    real_seconds: Any = 20.0
+
+
+CAPABILITIES = tuple(Capabilities.__annotations__)
 _REPORTS = ("either", "raise", "return")
-_PLACEHOLDERS = ("url", "action_uid", "user", "password", "ca_file", "timeout", "read_timeout")
+_WAITS_FOR = ("action", "deletion")
+_PLACEHOLDERS = ("url", "action_uid", "user", "password", "ca_file", "timeout", "read_timeout", "waits_for")
 _METHODS = ("wait", "start")
 
 
@@ -78,13 +97,14 @@ def _check_name(kind: type, name: str) -> None:
 
 
 def _check_values(kind: type, can: Mapping[str, Any]) -> None:
-    for name, default in CAPABILITIES.items():
-        if isinstance(default, bool) and not isinstance(can[name], bool):
+    for name in CAPABILITIES:
+        if isinstance(getattr(Capabilities, name), bool) and not isinstance(can[name], bool):
             raise UsageError(
-                f"{kind.__name__}.{name} = {shown(can[name], 30)} is no answer",
+                f"{kind.__name__}.{name} must be True or False, not {shown(can[name], 30)}",
                 fix="write True or False",
                 value=can[name],
             )
+    _check_waits_for(kind, can["waits_for"])
     if can["reports_failure"] not in _REPORTS:
         raise UsageError(
             f"{kind.__name__}.reports_failure = {shown(can['reports_failure'], 30)} is not known",
@@ -107,12 +127,27 @@ def _check_values(kind: type, can: Mapping[str, Any]) -> None:
     _check_command(kind, can["command"])
 
 
+def _check_waits_for(kind: type, given: Any) -> None:
+    for word in several(given) or [given]:
+        if word not in _WAITS_FOR:
+            raise UsageError(
+                f"{kind.__name__}.waits_for must be 'action' or 'deletion', not {shown(word, 30)}",
+                fix=advice(word, _WAITS_FOR) + "clients that wait for anything else are not played",
+                value=word,
+            )
+
+
+def several(given: Any) -> tuple[Any, ...]:
+    """Return what was given as one value or several, as several."""
+    return tuple(given) if isinstance(given, (list, tuple)) else (given,)
+
+
 def releases_of(can: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the releases that a client is run against."""
     given = can["releases"]
     if given == "all":
         return RELEASES
-    return (given,) if isinstance(given, str) else tuple(given)
+    return several(given)
 
 
 def _check_command(kind: type, command: Any) -> None:

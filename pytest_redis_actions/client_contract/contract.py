@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -11,18 +12,20 @@ import pytest
 
 from ..errors import UsageError
 from ..timeline import exchange_lines
-from .capabilities import CAPABILITIES, capabilities_of, check_class, releases_of
+from .calls import Client
+from .capabilities import Capabilities, capabilities_of, check_class, releases_of, several
 from .outcome import Outcome
-from .running import RATE, Client, run_play
+from .running import run_play
 from .scenarios import SCENARIOS, Play, Scenario, find_scenario
-from .verdicts import completes, ends_in, stopped, usual
+from .verdicts import Kind, Wrong, completes, ends_in, verdict
+from .watch import RATE
 
 if TYPE_CHECKING:
     from ..server.certificates import Authority
     from ..session import SessionServer
     from .target import Target
 
-__all__ = ["ActionsClientContract", "ScenarioFailed", "judge"]
+__all__ = ["ActionsClientContract", "Miss", "ScenarioFailed", "judge"]
 
 __tracebackhide__ = True
 
@@ -31,50 +34,42 @@ SCORED = "redis_actions_scenario"
 
 
 class ScenarioFailed(AssertionError):
-    """A client does not bear a scenario.
+    """A client fails a scenario.
 
     Attributes:
         scenario: the scenario.
-        reason: what is wrong, in one line.
+        misses: the plays that it fails.
     """
 
-    def __init__(self, scenario: Scenario, reason: str, text: str) -> None:
+    def __init__(self, scenario: Scenario, misses: Sequence[Miss], text: str) -> None:
         super().__init__(text)
         self.scenario = scenario
-        self.reason = reason
+        self.misses = tuple(misses)
 
 
-class ActionsClientContract:
-    """Subclass it as `Test…`, and write `wait`; each scenario of the catalogue is then a test.
+@dataclass(frozen=True)
+class Miss:
+    """A play that a client fails.
 
     Attributes:
-        drive: the modules whose time is driven, as for `clock.drive`; without it the plays run on a fast wall clock.
-        command: a command line instead of `wait`, of a client that is no Python; it succeeds with exit status 0.
-        releases: what the stub plays: one release, several, or "all".
-        tls: whether the client is spoken to over HTTPS.
-        retries_server_errors, honours_retry_after, concurrent: what everybody should do; False skips its scenarios.
-        refreshes_credentials, tolerates_early_404, delete_succeeds_when_gone, sends_headers, reads_v2, starts: what
-            only some do; True plays its scenarios.
-        real_seconds: after so long without a poll or a sleep a driven client is stopped, or when a play takes ten times
-            as long; another client when a play takes so long.
-        reports_failure: whether `wait` must "raise" or "return" when the operation did not complete, or "either".
+        play: the play.
+        wrong: what is wrong.
+        outcome: what the client did.
     """
 
-    drive: Any = CAPABILITIES["drive"]
-    command: Any = CAPABILITIES["command"]
-    releases: Any = CAPABILITIES["releases"]
-    tls: Any = CAPABILITIES["tls"]
-    retries_server_errors: Any = True
-    honours_retry_after: Any = True
-    concurrent: Any = True
-    refreshes_credentials: Any = False
-    tolerates_early_404: Any = False
-    delete_succeeds_when_gone: Any = False
-    sends_headers: Any = False
-    reads_v2: Any = False
-    starts: Any = False
-    reports_failure: Any = "either"
-    real_seconds: Any = CAPABILITIES["real_seconds"]
+    play: Play
+    wrong: Wrong
+    outcome: Outcome
+
+    def __str__(self) -> str:
+        return f"{self.play.name}: {self.wrong.text}" if self.play.name else self.wrong.text
+
+
+class ActionsClientContract(Capabilities):
+    """Subclass it as `Test…`, and write `wait`; each scenario of the catalogue is then a test.
+
+    What a class may say of its client is listed in `Capabilities`.
+    """
 
     def wait(self, target: Target) -> Any:
         """Wait with your client for `target.action_uid`; return the final status, or raise. May be `async`."""
@@ -104,85 +99,102 @@ class ActionsClientContract:
         name, release = redis_actions_scenario
         scenario = find_scenario(name)
         can = capabilities_of(type(self))
-        where = f"{request.node.nodeid.split('::test_scenario')[0]}"
         skipped = _why_not(scenario, can, release)
         if skipped:
-            _score(request, where, scenario, release, "skipped", skipped)
+            _score(request, scenario, release, skipped=skipped)
             pytest.skip(skipped)
-        client = Client(
-            make=type(self),
-            drive=_listed(can["drive"]),
-            command=_command(type(self), can["command"]),
-            tls=bool(can["tls"]),
-            release=release,
-            home=type(self).__module__,
-            real_seconds=float(can["real_seconds"]),  # type: ignore[arg-type]  # checked when it was collected
-        )
-        found = list(judge(client, scenario, can, lambda: redis_actions_server.authority))
-        if not found:
-            _score(request, where, scenario, release, "passed", "")
-            return
-        play, wrong, _ = found[0]
-        reason = f"{play.name}: {wrong}" if play.name else wrong
-        _score(request, where, scenario, release, "failed", reason)
-        raise ScenarioFailed(scenario, reason, "\n".join(_told(scenario, release, found)))
+        client = client_of(type(self), release)
+        misses = list(judge(client, scenario, can, lambda: redis_actions_server.authority))
+        _score(request, scenario, release, misses=misses)
+        if misses:
+            raise ScenarioFailed(scenario, misses, "\n".join(_told(scenario, release, misses)))
 
 
-Wrong = tuple[Play, str, Outcome]
+def client_of(kind: type[ActionsClientContract], release: str) -> Client:
+    """Return the client that a class describes."""
+    can: dict[str, Any] = capabilities_of(kind)
+    return Client(
+        make=kind,
+        drive=several(can["drive"]),
+        command=_command(kind, can["command"]),
+        tls=can["tls"],
+        release=release,
+        home=kind.__module__,
+        real_seconds=float(can["real_seconds"]),
+        waits_for=several(can["waits_for"])[0],
+    )
 
 
 def judge(
     client: Client, scenario: Scenario, can: dict[str, object], authority: Callable[[], Authority]
-) -> Iterator[Wrong]:
-    """Yield the plays of a scenario that a client does not bear, each with what is wrong and how it ended."""
+) -> Iterator[Miss]:
+    """Yield the plays of a scenario that a client fails."""
     for play in scenario.played_in(client.release, is_driven=bool(client.drive)):
-        found = None
+        miss = None
         for _ in range(play.tries):
-            found = _played(client, scenario, play, can, authority)
-            if found is None:
+            miss = _played(client, scenario, play, can, authority)
+            if miss is None:
                 break
-        if found is not None:
-            yield found
+        if miss is not None:
+            yield miss
 
 
 def _played(
     client: Client, scenario: Scenario, play: Play, can: dict[str, object], authority: Callable[[], Authority]
-) -> Wrong | None:
-    outcomes, _, wanted = run_play(client, scenario, play, authority)
-    judged = ((play, _verdict(play, outcome, can, wanted), outcome) for outcome in outcomes)
-    return next((each for each in judged if each[1]), None)
+) -> Miss | None:
+    outcomes = run_play(client, scenario, play, authority)
+    judged = ((outcome, _verdict(play, outcome, can)) for outcome in outcomes)
+    misses = [Miss(play, wrong, outcome) for outcome, wrong in judged if wrong]
+    return min(misses, key=_innocence, default=None)
 
 
-def _verdict(play: Play, outcome: Outcome, can: dict[str, object], wanted: dict[str, str]) -> str:
-    if wanted:
-        status = wanted[str(outcome.uid)]
-        demand = completes if status == "completed" else ends_in(status)
-        return demand(outcome, can) or usual(outcome, can)
-    if outcome.stopped:
-        return stopped(outcome)
-    return play.demand(outcome, can) or usual(outcome, can, again=play.again)
+def _innocence(miss: Miss) -> int:
+    """Return how little a call has to do with the end of its play: one that is at fault stops the others, too."""
+    kind, was_stopped = miss.wrong.kind, miss.outcome.stopped is not None
+    if kind is Kind.OTHER_OPERATION or (was_stopped and kind in (Kind.POLLS_ON, Kind.NEVER_SLEEPS)):
+        return 0
+    # Polls after the end may be those of another call that asks for the wrong operation.
+    return 3 if was_stopped else 2 if kind is Kind.POLLS_ON else 1
 
 
-def _told(scenario: Scenario, release: str, found: list[Wrong]) -> Iterator[str]:
-    play, wrong, outcome = found[0]
-    yield f"{scenario.id} {wrong}"[:80]
+def _verdict(play: Play, outcome: Outcome, can: dict[str, object]) -> Wrong | None:
+    demand = play.demand
+    if outcome.wanted:
+        demand = completes if outcome.wanted == "completed" else ends_in(outcome.wanted)
+    return verdict(outcome, can, demand, polls_on=play.polls_on or play.again)
+
+
+def _told(scenario: Scenario, release: str, misses: Sequence[Miss]) -> Iterator[str]:
+    miss = misses[0]
+    outcome = miss.outcome
+    yield f"{scenario.id} {miss.wrong.text}"[:80]
     yield f"  the stub    {scenario.title}  [{release}]"
-    if play.name:
-        yield f"  the play    {play.name}"
+    if miss.play.name:
+        yield f"  the play    {miss.play.name}"
     yield f"  the client  {outcome}"
     yield f"  a sound one {scenario.sound}"
-    for each, other, _ in found[1:6]:
-        yield f"  also        {each.name}: {other}"
+    yield f"  to change   {miss.wrong.advice}"
+    yield f"  source      {_source(scenario, miss.play)}"
+    yield from (f"  also        {other}" for other in misses[1:6])
     if outcome.exchanges:
-        yield "  its requests"
+        yield f"  its requests, in {outcome.unit}"
         yield from (f"  {line}" for line in exchange_lines(outcome.exchanges, str(outcome.uid)))
     if outcome.error is not None:
         yield f"  its error   {type(outcome.error).__name__}: {outcome.error}"[:200]
+    if outcome.place:
+        yield f"  raised at   {outcome.place}  {outcome.source}"[:120]
+
+
+def _source(scenario: Scenario, play: Play) -> str:
+    assumed = scenario.why_assumed(play)
+    return f"assumed: {assumed}" if assumed else ", ".join(scenario.evidence)
 
 
 def _why_not(scenario: Scenario, can: dict[str, object], release: str) -> str:
     if scenario.capability and not can[scenario.capability]:
         return f"{scenario.capability} is False"
+    if scenario.waits_for and scenario.waits_for not in several(can["waits_for"]):
+        return f"waits_for is {can['waits_for']!r}"
     if not scenario.played_in(release):
         return f"release {release} has no such thing"
     if not can["drive"] and not scenario.played_in(release, is_driven=False):
@@ -192,10 +204,6 @@ def _why_not(scenario: Scenario, can: dict[str, object], release: str) -> str:
     if can["command"] and scenario.capability in ("concurrent", "starts", "sends_headers", "refreshes_credentials"):
         return "not played for a command"
     return ""
-
-
-def _listed(drive: Any) -> tuple[Any, ...]:
-    return tuple(drive) if isinstance(drive, (list, tuple)) else (drive,)
 
 
 def _command(kind: type, command: Any) -> tuple[str, ...]:
@@ -209,10 +217,36 @@ def _command(kind: type, command: Any) -> tuple[str, ...]:
 
 
 def _score(
-    request: pytest.FixtureRequest, where: str, scenario: Scenario, release: str, outcome: str, reason: str
+    request: pytest.FixtureRequest,
+    scenario: Scenario,
+    release: str,
+    *,
+    misses: Sequence[Miss] = (),
+    skipped: str = "",
 ) -> None:
-    row = {"client": where, "scenario": scenario.id, "release": release, "outcome": outcome, "reason": reason}
-    row["clock"] = "driven" if request.cls.drive else f"a wall clock, {RATE:g} times as fast"
-    if not (request.cls.drive or request.cls.command):
+    """Attach to the test's report what the score is made of. With workers it travels as JSON."""
+    kind = request.cls
+    row = {
+        "client": request.node.nodeid.split("::test_scenario")[0],
+        "scenario": scenario.id,
+        "release": release,
+        "outcome": "skipped" if skipped else "failed" if misses else "passed",
+        "reason": skipped or (str(misses[0]) if misses else ""),
+        "misses": [_row(scenario, miss) for miss in misses],
+        "clock": "driven" if kind.drive else f"a wall clock, {RATE:g} times as fast; Retry-After is shortened to 2 s",
+    }
+    if not (kind.drive or kind.command):
         row["clock"] += ": name the modules that wait in drive = […] for virtual time"
     request.node.user_properties.append((SCORED, row))
+
+
+def _row(scenario: Scenario, miss: Miss) -> dict[str, str]:
+    return {
+        "play": miss.play.name,
+        "text": miss.wrong.text,
+        "cause": miss.wrong.cause,
+        "source": miss.outcome.source if miss.wrong.raised else "",
+        "raised": miss.wrong.raised,
+        "change": miss.wrong.advice,
+        "assumed": scenario.why_assumed(miss.play),
+    }

@@ -22,6 +22,7 @@ class Target:
         read_timeout: real seconds that one request may wait for its reply.
         headers: headers that every request is to have, of scenarios that ask for some.
         scenario: the id of the scenario, for logs.
+        waits_for: "action", or "deletion" where the record goes when its operation is over.
     """
 
     url: str
@@ -32,6 +33,7 @@ class Target:
     read_timeout: float = 2.0
     headers: Mapping[str, str] = field(default_factory=dict)
     scenario: str = ""
+    waits_for: str = "action"
     renew: Callable[[], tuple[str, str]] = field(default=lambda: ("", ""), repr=False)
     renewals: int = 0
 

@@ -19,7 +19,7 @@ class Sound(ActionsClientContract):
     make: Any = Poller
     refreshes_credentials = True
     tolerates_early_404 = True
-    delete_succeeds_when_gone = True
+    waits_for = ("action", "deletion")
     sends_headers = True
     reads_v2 = True
     starts = True
@@ -34,7 +34,7 @@ class Sound(ActionsClientContract):
             read_timeout=target.read_timeout,
             api="v2" if target.scenario == "S07" else "v1",
             early_404=30.0 if target.scenario == "S28" else 0.0,
-            gone_is_success=target.scenario == "S50",
+            gone_is_success=target.waits_for == "deletion",
         )
 
     def start(self, target: Target) -> Any:
