@@ -105,7 +105,7 @@ def test_the_distribution_says_what_it_needs() -> None:
     needed = importlib.metadata.requires("pytest-redis-actions") or []
     always = sorted(each.split(">")[0] for each in needed if "extra ==" not in each)
 
-    assert always == ["jsonschema", "pytest", "pytest-httpserver"]
+    assert always == ["httptools", "jsonschema", "pytest", "pytest-httpserver"]
 
 
 def test_the_command_says_how_it_is_used() -> None:
