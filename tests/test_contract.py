@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import adequacy
 import pytest
@@ -18,7 +19,7 @@ from pytest_redis_actions import (
     validate_state_machine,
     violations,
 )
-from pytest_redis_actions.contract import CODES, catalogue, documents
+from pytest_redis_actions.contract import CODES, Violation, catalogue, documents, validate_exchanges
 from pytest_redis_actions.contract.engine import LIMIT, find
 from pytest_redis_actions.errors import ReleaseError, UsageError
 from pytest_redis_actions.releases import RELEASES
@@ -245,6 +246,214 @@ class TestForPeople:
             validate_action(but(TASK, status="aborted"), release=release)
         with pytest.raises(ContractError):
             validate_action(but(TASK, status="aborted"), release="7.22", profile="documented")
+
+
+class Exchange(NamedTuple):
+    """What `validate_exchanges` reads of an exchange."""
+
+    body: bytes
+    route: str | None = "/v1/actions/{uid}"
+    method: str = "GET"
+    code: int = 200
+    by_handler: bool = False
+    fault: str = ""
+
+
+GOOD = Exchange(json.dumps(TASK).encode())
+BAD = Exchange(json.dumps({**TASK, "status": "odd"}).encode())
+
+
+class TestEveryWayIn:
+    """Each function passes on what it was given: release, profile and api."""
+
+    OLD = but(MACHINE, pending_ops={})  # not in the reference of 7.2
+    DONE = but(MACHINE, "progress", status="completed")  # not in any reference
+
+    @pytest.mark.parametrize(
+        ("call", "document"),
+        [
+            (validate_state_machine, OLD),
+            (lambda document, **contract: validate(document, "state-machine", **contract), OLD),
+            (lambda document, **contract: validate_actions(listed() | {"state-machines": [document]}, **contract), OLD),
+            (
+                lambda document, **contract: validate_exchanges([Exchange(json.dumps(document).encode())], **contract),
+                OLD,
+            ),
+        ],
+    )
+    def test_the_release_and_the_profile_are_passed_on(self, call: Callable[..., None], document: Any) -> None:
+        call(document)
+        call(document, release="7.2")
+        call(document, profile="documented")
+        with pytest.raises(ContractError) as caught:
+            call(document, release="7.2", profile="documented")
+
+        assert (caught.value.release, caught.value.profile) == ("7.2", "documented")
+        assert caught.value.violations[0].pointer.endswith("/pending_ops")
+
+    def test_the_release_and_the_profile_of_an_action_are_passed_on(self) -> None:
+        validate_action(but(TASK, progress=14.29), release="7.4", profile="documented")
+        with pytest.raises(ContractError) as caught:
+            validate_action(but(TASK, progress=14.29), release="7.2", profile="documented")
+
+        assert (caught.value.kind, caught.value.release, caught.value.profile) == ("action", "7.2", "documented")
+
+    def test_an_error_without_a_release_names_the_newest(self) -> None:
+        with pytest.raises(ContractError) as caught:
+            validate(5, "action")
+        with pytest.raises(ContractError) as other:
+            validate_exchanges([BAD])
+
+        for error in (caught.value, other.value):
+            assert (error.release, error.profile) == ("8.2", "wire")
+
+    def test_the_lists_of_v2_are_judged_on_their_release(self) -> None:
+        with pytest.raises(ReleaseError):
+            validate_actions([], api="v2", release="7.8")
+        with pytest.raises(UsageError, match="unknown api 'v3'"):
+            validate_actions([], api="v3")
+
+
+class TestExchanges:
+    @pytest.mark.parametrize(
+        "passed_over",
+        [BAD._replace(route=None), BAD._replace(body=b""), BAD._replace(by_handler=True), BAD._replace(fault="slow")],
+        ids=["no route", "no body", "by a handler", "a fault"],
+    )
+    def test_what_is_passed_over_does_not_end_the_look(self, passed_over: Exchange) -> None:
+        validate_exchanges([passed_over, GOOD])
+        with pytest.raises(ContractError):
+            validate_exchanges([passed_over, BAD])
+
+    def test_the_first_that_departs_is_told(self) -> None:
+        with pytest.raises(ContractError) as caught:
+            validate_exchanges([GOOD, BAD, Exchange(b"{")])
+
+        assert caught.value.kind == "GET /v1/actions/{uid}"
+        assert [each.code for each in caught.value.violations] == ["RA103"]
+
+    @pytest.mark.parametrize("code", [400, 404, 503])
+    def test_a_reply_from_400_on_is_an_error(self, code: int) -> None:
+        validate_exchanges([Exchange(b'{"error_code": "x", "description": "y"}', code=code)])
+        with pytest.raises(ContractError) as caught:
+            validate_exchanges([GOOD._replace(code=code)])
+
+        assert caught.value.kind == "error"
+
+    @pytest.mark.parametrize("code", [200, 202, 399])
+    def test_a_reply_below_400_is_the_body_of_its_request(self, code: int) -> None:
+        validate_exchanges([GOOD._replace(code=code)])
+
+    def test_a_head_is_judged_as_the_get_that_it_stands_for(self) -> None:
+        validate_exchanges([GOOD._replace(method="HEAD")])
+
+    def test_a_body_that_is_not_json_departs(self) -> None:
+        with pytest.raises(ContractError, match="RA191"):
+            validate_exchanges([Exchange(b'{"a": 1, "a": 2}')])
+
+
+def violation(**changes: Any) -> Violation:
+    given: dict[str, Any] = {
+        "code": "RA102", "path": ("x",), "row": None, "action_uid": None, "keyword": "type", "expected": "a text",
+        "got": "5", "hint": "", "source": "",
+    }  # fmt: skip
+    return Violation(**{**given, **changes})
+
+
+def text(*found: Violation, kind: str = "action") -> list[str]:
+    return str(ContractError(found, kind=kind, release="8.2", profile="wire")).splitlines()
+
+
+class TestText:
+    def test_the_whole_text_of_one(self) -> None:
+        assert text(violation(action_uid="u", hint="why", source="E-TASK-1")) == [
+            "RA102 action at /x: why [8.2, wire]",
+            "",
+            "  RA102    a value has the wrong type",
+            "  at       /x",
+            "  action   u",
+            "  expected a text",
+            "  got      5",
+            "  hint     why",
+            "  source   E-TASK-1",
+            "  explain  redis-actions explain RA102",
+        ]
+
+    def test_what_a_departure_lacks_has_no_line(self) -> None:
+        assert text(violation(path=())) == [
+            "RA102 action: expected a text [8.2, wire]",
+            "",
+            "  RA102    a value has the wrong type",
+            "  at       (document root)",
+            "  expected a text",
+            "  got      5",
+            "  explain  redis-actions explain RA102",
+        ]
+
+    @pytest.mark.parametrize(("letters", "verdict"), [(31, "expected " + "a" * 31), (32, "got 5")])
+    def test_a_long_expectation_gives_way_to_what_was_found(self, letters: int, verdict: str) -> None:
+        assert text(violation(expected="a" * letters))[0] == f"RA102 action at /x: {verdict} [8.2, wire]"
+
+    @pytest.mark.parametrize(("letters", "verdict"), [(48, "h" * 48), (49, "h" * 47 + "…")])
+    def test_the_first_line_has_80_characters_at_most(self, letters: int, verdict: str) -> None:
+        line = text(violation(hint="h" * letters))[0]
+
+        assert line == f"RA102 action at /x: {verdict} [8.2, wire]"
+        assert len(line) == 80
+
+    def test_a_kind_of_any_length_leaves_twelve_characters_for_the_verdict(self) -> None:
+        line = text(violation(hint="h" * 50), kind="k" * 70)[0]
+
+        assert line == f"RA102 {'k' * 70} at /x: hhh… [8.2, wire]"
+
+    def test_equal_departures_of_different_rows_are_told_once(self) -> None:
+        rows = [violation(path=("actions", row, "x", 3), row=row, got=str(row)) for row in (3, 4, 7)]
+
+        lines = text(*rows)
+
+        assert lines[0] == "RA102 action at /actions/3/x/3: expected a text, and 2 more [8.2, wire]"
+        assert lines[3:5] == ["  at       /actions/3/x/3   row 3", "  count    3 times; the first is shown"]
+        assert sum(line.startswith("  RA102") for line in lines) == 1
+
+    @pytest.mark.parametrize(
+        "other",
+        [{"code": "RA105"}, {"path": ("y",)}, {"keyword": "pattern"}, {"expected": "a list"}, {"hint": "other"}],
+        ids=str,
+    )
+    def test_departures_that_differ_otherwise_are_told_apart(self, other: dict[str, Any]) -> None:
+        assert sum(line.startswith("  at ") for line in text(violation(), violation(**other))) == 2
+
+    @pytest.mark.parametrize(("forms", "told", "last"), [(5, 5, ""), (6, 5, "  … and 1 more in 1 other forms"),
+                                                         (8, 5, "  … and 3 more in 3 other forms")])  # fmt: skip
+    def test_five_forms_are_told(self, forms: int, told: int, last: str) -> None:
+        lines = text(*[violation(path=(str(number),)) for number in range(forms)])
+
+        assert sum(line.startswith("  at ") for line in lines) == told
+        assert [line for line in lines if "…" in line] == ([last] if last else [])
+
+    def test_what_is_left_out_is_counted_whole(self) -> None:
+        rows = [violation(path=("z", row), row=row) for row in range(10)]
+
+        lines = text(*[violation(path=(str(number),)) for number in range(5)], *rows)
+
+        assert "  … and 10 more in 1 other forms" in lines
+
+    @pytest.mark.parametrize(("letters", "cut"), [(149, "s" * 149), (150, "s" * 148 + "…")])
+    def test_a_line_has_160_characters_at_most(self, letters: int, cut: str) -> None:
+        assert f"  source   {cut}" in text(violation(source="s" * letters))
+
+    def test_each_code_is_advised_once(self) -> None:
+        lines = text(violation(), violation(path=("y",)), violation(code="RA105"))
+
+        assert lines[-1] == "  explain  redis-actions explain RA102 RA105"
+
+    def test_a_program_reads_every_attribute(self) -> None:
+        (found,) = violations(listed(but(TASK, status="x")), "GET /v1/actions")
+
+        assert found.as_dict() == {
+            name: getattr(found, name)
+            for name in ("code", "pointer", "row", "action_uid", "keyword", "expected", "got", "hint", "source")
+        }
 
 
 MOCK = {"name": "database_backup", "start_time": "2024-01-01T00:00:00Z", "end_time": "", "description": "", "error": ""}

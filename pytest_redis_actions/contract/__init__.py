@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from ..errors import UsageError, shown
+from ..errors import UsageError, exact, shown
 from ..releases import NEWEST
 from .violation import CODES, ContractError, Violation
 
@@ -116,6 +116,7 @@ def validate_exchanges(exchanges: Iterable[_Exchange], *, release: str | None = 
 
 
 def _checked_api(api: object) -> str:
-    if isinstance(api, str) and api in _APIS:
-        return api
+    known = exact(api)
+    if isinstance(known, str) and known in _APIS:
+        return known
     raise UsageError(f"unknown api {shown(api, 30)}", fix="write 'v1' or 'v2'", value=api)

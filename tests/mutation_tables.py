@@ -1,0 +1,28 @@
+"""What `tests/mutation.py` needs to know: which tests belong to a module, and which mutants are equivalent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_CONTRACT = ("test_contract", "test_evidence_tables")
+TESTS: Mapping[str, tuple[str, ...]] = {
+    "lifecycle.py": ("test_lifecycle", "test_assertions", "test_script"),
+    "access.py": ("test_access", "test_endpoint"),
+    "wire.py": ("test_conformance", "test_endpoint"),
+    "routes.py": ("test_routes", "test_endpoint"),
+    "script.py": ("test_script", "test_laws", "test_endpoint"),
+    "trace.py": ("test_assertions", "test_hostile_values"),
+    "plain.py": ("test_plain", "test_hostile_values"),
+    "contract/__init__.py": _CONTRACT,
+    "contract/catalogue.py": _CONTRACT,
+    "contract/documents.py": (*_CONTRACT, "test_hostile_values"),
+    "contract/engine.py": (*_CONTRACT, "test_hostile_values"),
+    "contract/explain.py": _CONTRACT,
+    "contract/violation.py": _CONTRACT,
+    "client_contract/verdicts.py": ("test_client_contract", "test_contract_suite"),
+    "driving/ledger.py": ("test_driving", "test_driving_bounds"),
+}
+"""Module -> the files of the fast tests that belong to it; the one table to change when a file moves."""
+
+EQUIVALENT: Mapping[tuple[str, str, str, str], str] = {}
+"""Mutants that no test can tell from the original: (module, function, lines before, lines after) -> the reason."""
