@@ -10,7 +10,8 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn
@@ -71,10 +72,12 @@ class Watched:
     Attributes:
         requests: how many it has had.
         report: what clients saw so far.
+        unread: whether a client has sent something that its server has not read yet.
     """
 
     requests: Callable[[], int]
     report: Callable[[], str]
+    unread: Callable[[], bool] = lambda: False
 
 
 class VirtualClock:
@@ -85,6 +88,7 @@ class VirtualClock:
         monotonic_from: what `time.monotonic` reads at its start, in seconds: a machine that has been up for days.
         max_polls: requests after which a client that sleeps on it is stopped.
         max_virtual_seconds: seconds on it after which such a client is stopped.
+        owed: requests that its stubs have read and not answered yet; virtual time does not move meanwhile.
         block: what drives it now; None outside of `drive`.
     """
 
@@ -92,6 +96,7 @@ class VirtualClock:
         self.epoch = _checked_epoch(epoch)
         self.monotonic_from = MONOTONIC_FROM
         self.nanoseconds = 0
+        self.owed = 0
         self._lock = threading.Lock()
         self._alarms: list[tuple[int, Callable[[], object]]] = []
         self.block: Block | None = None
@@ -202,6 +207,23 @@ class VirtualClock:
         """Let a stub that is closed go."""
         self.watched = tuple(each for each in self.watched if each is not watched)
 
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Owe somebody a reply."""
+        with self._lock:
+            self.owed += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.owed -= 1
+            self.settle()
+
+    def settle(self) -> None:
+        """Let a block look whether time may move: something has ended that may have kept it."""
+        if (block := self.block) is not None:
+            block.settle()
+
     def requested(self) -> None:
         """Take note that a stub of this clock has got a request."""
         if self.block is not None:
@@ -280,6 +302,13 @@ class WallClock:
         """Do nothing: real time ends by itself."""
 
     def unwatch(self, watched: Watched) -> None:
+        """Do nothing."""
+
+    def answering(self) -> AbstractContextManager[None]:
+        """Do nothing."""
+        return nullcontext()
+
+    def settle(self) -> None:
         """Do nothing."""
 
     def requested(self) -> None:

@@ -61,7 +61,7 @@ class RedisActions:
             forgotten=forgotten,
         )
         self.journal: Journal = self._endpoint.journal
-        self._watched = Watched(requests=self.journal.__len__, report=self.report)
+        self._watched = Watched(requests=self.journal.__len__, report=self.report, unread=server.unread)
         self.clock.watch(self._watched)
         self.played: Action | None = None
         self._is_a_play = False

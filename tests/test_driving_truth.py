@@ -16,9 +16,12 @@ from typing import Any
 from unittest import mock
 
 import pytest
+import raw_pollers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from werkzeug import Request, Response
 
+from pytest_redis_actions import RedisActions, running
 from pytest_redis_actions.clock import DEFAULT_EPOCH, VirtualClock
 from pytest_redis_actions.errors import UsageError
 
@@ -457,3 +460,166 @@ def test_a_block_of_another_clock_that_is_refused_takes_nothing_away(write: Writ
         module.nap()
 
     assert clock.seconds == 3
+
+
+# Threads from before the block
+
+POLLER = """
+import asyncio, http.client, queue, threading, time
+from concurrent.futures import Future
+import raw_pollers
+
+class Worker:
+    def __init__(self, port, auth):
+        self.port, self.auth, self.jobs = port, auth, queue.Queue()
+        self.thread = threading.Thread(target=self.work, daemon=True)
+        self.thread.start()
+
+    def work(self):
+        while (job := self.jobs.get()) is not None:
+            uid, future = job
+            raw_pollers.poll(self.port, uid, self.auth, 0, 0, 1)
+            future.set_result(time.monotonic() - 1e6)
+
+    def poll(self, uid):
+        future = Future()
+        self.jobs.put((uid, future))
+        return future.result(30)
+
+    def close(self):
+        self.jobs.put(None)
+        self.thread.join()
+
+
+class Loop:
+    def __init__(self, port, auth):
+        self.port, self.auth, self.loop = port, auth, asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
+
+    async def apoll(self, uid):
+        await raw_pollers.apoll(self.port, uid, self.auth, 0, 0, 1)
+        await asyncio.sleep(7)
+        return asyncio.get_running_loop().time() - 1e6 - 7
+
+    def poll(self, uid):
+        return asyncio.run_coroutine_threadsafe(self.apoll(uid), self.loop).result(30)
+
+    def close(self):
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+"""
+
+
+@pytest.mark.parametrize("kind", ["Worker", "Loop"])
+@pytest.mark.parametrize("polls", [1, 20])
+def test_a_client_with_a_thread_from_before_the_block_is_driven(
+    redis_actions: RedisActions, write: Write, kind: str, polls: int
+) -> None:
+    client = getattr(write(POLLER), kind)(redis_actions.port, redis_actions.auth)
+    action = redis_actions.add_action("migrate_shards", script=[running()])
+    spends = 7 if kind == "Loop" else 0
+
+    with redis_actions.clock.drive("driven_client"):
+        found = [client.poll(action.uid) for _ in range(polls)]
+
+    assert found == [spends * poll for poll in range(polls)]
+    assert len(action.polls) == polls
+    client.close()
+
+
+@pytest.mark.parametrize("kind", ["Worker", "Loop"])
+def test_time_waits_for_the_slow_reply_to_a_thread_from_before_the_block(
+    redis_actions: RedisActions, write: Write, kind: str
+) -> None:
+    client = getattr(write(POLLER), kind)(redis_actions.port, redis_actions.auth)
+    action = redis_actions.add_action("migrate_shards", script=[running()])
+    answering = threading.Event()
+
+    def respond(_: Request) -> Response:
+        answering.wait(0.3)
+        return Response('{"status": "running"}', content_type="application/json")
+
+    redis_actions.httpserver.expect_request(f"/v1/actions/{action.uid}").respond_with_handler(respond)
+    with redis_actions.clock.drive("driven_client"):
+        assert client.poll(action.uid) == 0
+    client.close()
+
+
+def test_time_waits_for_the_reply_to_a_thread_that_nobody_knows(redis_actions: RedisActions, write: Write) -> None:
+    module = write("import time\ndef nap(): time.sleep(1000)")
+    action = redis_actions.add_action("migrate_shards", script=[running()])
+    asked, answer, seen = threading.Event(), threading.Event(), list[float]()
+
+    def respond(_: Request) -> Response:
+        asked.set()
+        answer.wait(0.3)
+        seen.append(redis_actions.clock.seconds)
+        return Response('{"status": "running"}', content_type="application/json")
+
+    redis_actions.httpserver.expect_request(f"/v1/actions/{action.uid}").respond_with_handler(respond)
+    polling = threading.Thread(
+        target=raw_pollers.poll, args=(redis_actions.port, action.uid, redis_actions.auth, 0, 0, 1)
+    )
+    polling.start()
+    asked.wait(10)
+    with redis_actions.clock.drive("driven_client"):
+        module.nap()
+    polling.join()
+
+    assert seen == [0]
+
+
+PROTOCOL = """
+import asyncio
+from base64 import b64encode
+
+class Lines(asyncio.Protocol):
+    def __init__(self, kind):
+        self.queue, self.answer = asyncio.Queue(), asyncio.get_running_loop().create_future()
+    def connection_made(self, transport): self.transport = transport
+    def data_received(self, data):
+        self.queue.put_nowait(data)
+        if not self.answer.done(): self.answer.set_result(data)
+
+async def polls(port, uid, auth, kind, polls):
+    loop, seen = asyncio.get_running_loop(), []
+    transport, protocol = await loop.create_connection(lambda: Lines(kind), "127.0.0.1", port)
+    credentials = b64encode(":".join(auth).encode()).decode()
+    for _ in range(polls):
+        head = f"GET /v1/actions/{uid} HTTP/1.1\\r\\nHost: x\\r\\nAuthorization: Basic {credentials}"
+        transport.write(f"{head}\\r\\n\\r\\n".encode())
+        waiting = protocol.queue.get() if kind == "queue" else asyncio.shield(protocol.answer)
+        await asyncio.wait_for(waiting, 30)
+        protocol.answer = loop.create_future()
+        seen.append(loop.time() - 1e6)
+        await asyncio.sleep(5)
+    transport.close()
+    return seen
+"""
+
+
+@pytest.mark.parametrize("kind", ["queue", "future"])
+def test_bytes_on_their_way_to_a_protocol_of_its_own_hold_time(
+    redis_actions: RedisActions, write: Write, kind: str
+) -> None:
+    module = write(PROTOCOL)
+    action = redis_actions.add_action("migrate_shards", script=[running()])
+
+    with redis_actions.clock.drive("driven_client"):
+        seen = asyncio.run(module.polls(redis_actions.port, action.uid, redis_actions.auth, kind, 50))
+
+    assert seen == [5 * poll for poll in range(50)]
+
+
+@pytest.mark.parametrize("how", ["create_future()", "create_task(asyncio.Event().wait())"])
+def test_a_future_that_time_decides_about_does_not_stand_still(write: Write, clock: VirtualClock, how: str) -> None:
+    module = write(
+        f"import asyncio\nasync def main():\n    loop = asyncio.get_running_loop()\n    waiting = loop.{how}\n"
+        "    loop.call_later(60, waiting.cancel)\n    try:\n        await waiting\n"
+        "    except asyncio.CancelledError:\n        return loop.time() - 1e6"
+    )
+
+    with clock.drive("driven_client"):
+        assert asyncio.run(module.main()) == 60

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from ..errors import EndlessWait, StandStill, UsageError, explained
 from .interruption import interrupt
-from .ledger import RESTING, Ledger, MovableClock, OutsideThread, Party
+from .ledger import Ledger, MovableClock, OutsideThread, Party
 from .locks import locks_of
 from .opened import opened
 from .places import near, place
@@ -153,6 +153,9 @@ class Block:
         self._guarding = OutsideThread(target=self._guard, name="redis-actions-guard", daemon=True)
         opened.open(self, self.ledger, self.loops, real_names())
         self._opener = self.ledger.joined()
+        outside = (threading.current_thread(), *filter(_is_ours, threading.enumerate()))
+        self.ledger.strangers = frozenset(threading.enumerate()) - {*outside}
+        self.ledger.is_quiet = self._is_quiet
         self._attach_running_loop()
         hook_threads(self.ledger, self._undo)
         self.loops.hook(self._undo)
@@ -211,7 +214,7 @@ class Block:
     def interrupt(self, error: type[BaseException]) -> None:
         """Stop the block, with this error in everybody who belongs to it."""
         self._stop(error)
-        if self._opener.weight != RESTING:
+        if not self._opener.rests:
             interrupt(error)
 
     def requested(self) -> None:
@@ -230,15 +233,23 @@ class Block:
         if self.ledger.error is None:
             # Who rests is woken with the error, and whoever has called this meets it when this returns.
             present = (self._opener, self.ledger.current)
-            awake = [party for party in self.ledger.parties if party.weight != RESTING and party not in present]
-            if self._opener.weight == RESTING:
+            awake = [party for party in self.ledger.parties if not party.rests and party not in present]
+            if self._opener.rests:
                 self._spared = (self._opener,)  # a test that waits is told, once, where it waits
             self.ledger.stop(error)
             self.loops.cancel_all()
             self._interrupt(awake)
 
+    def settle(self) -> None:
+        """Let time move if nothing keeps it: a reply was sent, or a connection has ended."""
+        with self.ledger.lock:
+            self.ledger.settle()
+
+    def _is_quiet(self) -> bool:
+        return not self.loops.have_input() and not any(each.unread() for each in self._clock.watched)
+
     def _resting(self) -> list[str]:
-        return [party.where for party in self.ledger.parties if party.weight == RESTING]
+        return [party.where for party in self.ledger.parties if party.rests]
 
     def give_up(self, threads: Iterable[threading.Thread], why: str) -> None:
         """Stop the block because of these threads; they meet the error wherever they are."""
@@ -252,7 +263,7 @@ class Block:
     def _interrupt(self, parties: Iterable[Party]) -> None:
         """Raise the error in who is awake: a client that sleeps would meet it there, one that only polls never."""
         for party in parties:
-            awake = party.weight != RESTING and party.loop is None
+            awake = not party.rests and party.loop is None
             if awake and party.thread is not None and party.thread.ident is not None:
                 identity = ctypes.c_ulong(party.thread.ident)
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(self.ledger.error))
@@ -269,7 +280,7 @@ class Block:
                 return self._stop(explained(StandStill, self._still()))
 
     def _test_waits(self) -> bool:
-        return self._opener.weight == RESTING or self._opener.loop is not None
+        return self._opener.rests or self._opener.loop is not None
 
     def _still(self) -> str:
         stacks = self._stacks()
@@ -284,7 +295,7 @@ class Block:
 
     def _stacks(self) -> list[str]:
         """Return where other threads are: written by the interpreter itself, which is safe where reading is not."""
-        skip = {party.thread.ident for party in self.ledger.parties if party.weight == RESTING and party.thread}
+        skip = {party.thread.ident for party in self.ledger.parties if party.rests and party.thread}
         with tempfile.TemporaryFile("w+") as file:
             faulthandler.dump_traceback(file, all_threads=True)
             file.seek(0)
@@ -308,6 +319,10 @@ def _short(frame: str) -> str:
 
 def _is_outside(identity: int) -> bool:
     return any(thread.ident == identity and isinstance(thread, OutsideThread) for thread in threading.enumerate())
+
+
+def _is_ours(thread: threading.Thread) -> bool:
+    return isinstance(thread, OutsideThread)
 
 
 _join = threading.Thread.join  # the real one

@@ -23,9 +23,6 @@ __all__ = ["Entry", "Ledger", "OutsideThread", "Party", "Waiter", "abandon"]
 
 __tracebackhide__ = True
 
-RESTING = 0
-AWAKE = 1
-RUNNING = 1 << 30  # an event loop that runs callbacks: more than any number of replies that are on their way
 SPINS = 100_000  # wake-ups at one instant
 READS = 1_000_000  # looks at the clock at one instant
 
@@ -36,6 +33,7 @@ class MovableClock(Protocol):
     nanoseconds: int
     epoch: int
     monotonic_from: int
+    owed: int
 
     def move(self, nanoseconds: int) -> None: ...
 
@@ -47,27 +45,76 @@ class OutsideThread(threading.Thread):
     """Whether the client whose request it answers has hung up."""
 
 
+class Tally:
+    """What keeps time from moving.
+
+    Attributes:
+        busy: parties that run an event loop's callbacks: they may do anything.
+        awaited: replies that the others may be waiting for; each may take virtual time.
+    """
+
+    def __init__(self) -> None:
+        self.busy = 0
+        self.awaited = 0
+
+
 class Party:
     """A thread of the block, or a job of a pool.
 
     Attributes:
-        weight: 0 while it rests; otherwise how many replies it may be waiting for.
         where: the line at which it rests.
+        loop: the event loop that it runs.
+        is_counted: whether it belongs to the block already; a thread from before it does when a party wakes it.
     """
 
-    def __init__(self, thread: threading.Thread | None) -> None:
+    def __init__(self, thread: threading.Thread | None, tally: Tally) -> None:
         self.thread = thread
-        self.weight = AWAKE
         self.where = ""
         self.waiter: Waiter | None = None
         self.loop: Any = None
         self.left = False
+        self.is_counted = False
         self.joiners: list[Waiter] = []
+        self._tally = tally
+        self._busy, self._awaited = 0, 1
 
     @property
-    def awake(self) -> int:
-        """Its weight while it runs."""
-        return AWAKE if self.loop is None else RUNNING
+    def rests(self) -> bool:
+        """Whether it waits for the clock or for another party."""
+        return not (self._busy or self._awaited)
+
+    @property
+    def may_join(self) -> bool:
+        """Whether it belongs to the block once a party has woken it."""
+        return not (self.is_counted or isinstance(self.thread, OutsideThread))
+
+    def rest(self, awaited: int = 0) -> None:
+        """Write down that it waits, or, of an event loop, that it waits for so many replies."""
+        self._set(0, awaited)
+
+    def wake(self) -> None:
+        """Write down that it runs."""
+        if self.loop is None:
+            self._set(0, 1)
+        else:
+            self._set(1, 0)
+
+    def count(self, counted: bool) -> None:
+        """Let it belong to the block, or not any more."""
+        if counted is not self.is_counted:
+            self.is_counted = counted
+            self._add(1 if counted else -1)
+
+    def _set(self, busy: int, awaited: int) -> None:
+        if self.is_counted:
+            self._add(-1)
+        self._busy, self._awaited = busy, awaited
+        if self.is_counted:
+            self._add(1)
+
+    def _add(self, sign: int) -> None:
+        self._tally.busy += sign * self._busy
+        self._tally.awaited += sign * self._awaited
 
 
 class Entry:
@@ -112,7 +159,9 @@ class Waiter:
                 return
             self._over = True
             self.notified = notified
-            self.party.weight = self.party.awake
+            self.party.wake()
+            if notified and self.party.may_join and self._ledger.current is not None:
+                self._ledger.enlist(self.party)
             if self.entry is not None:
                 self.entry.cancelled = True
             self._lock.release()
@@ -142,9 +191,9 @@ class Pool:
         return not (self.queued or self.running)
 
     @property
-    def weight(self) -> int:
-        """How many jobs are awake without running yet."""
-        return min(len(self.queued), max(0, self.workers - len(self.running)))
+    def begins(self) -> bool:
+        """Whether a job is awake without running yet."""
+        return bool(self.queued) and self.workers > len(self.running)
 
 
 class Ledger:
@@ -155,6 +204,8 @@ class Ledger:
         names: the modules that are driven, by name.
         error: why the block was stopped, as a class that needs no arguments; None while it goes on.
         activity: a number that grows with everything that happens.
+        strangers: the threads that were there before the block; see `Party.is_counted`.
+        is_quiet: whether nothing is on its way to an event loop of the block.
     """
 
     def __init__(self, clock: MovableClock, *, limit: int, on_limit: Callable[[int], None]) -> None:
@@ -167,6 +218,10 @@ class Ledger:
         self.closed = False
         self.error: type[BaseException] | None = None
         self.activity = 0
+        self.strangers: frozenset[threading.Thread] = frozenset()
+        self.is_quiet: Callable[[], bool] = lambda: True
+        self.tally = Tally()
+        self._unmet: list[Party] = []
         self._limit = limit
         self._on_limit = on_limit
         self._entries: list[tuple[int, int, Entry]] = []
@@ -182,11 +237,16 @@ class Ledger:
     @property
     def current(self) -> Party | None:
         """The party that is running, or None for somebody who does not belong to the block."""
-        return None if self.closed else getattr(self._local, "party", None)
+        if self.closed:
+            return None
+        party: Party | None = getattr(self._local, "party", None)
+        return self._met() if party is None and self._unmet else party
 
     def joined(self) -> Party:
         """Return the party that is running; somebody new becomes one, and somebody abandoned never returns."""
         if threading.current_thread() in _abandoned:
+            if (party := self.current) is not None:
+                self.leave(party)
             _stay_for_ever()
         return self.current or self.adopt(self.expect(threading.current_thread()))
 
@@ -202,10 +262,39 @@ class Ledger:
 
     def expect(self, thread: threading.Thread) -> Party:
         """Write down a party that is about to run: it counts as awake from now on."""
-        party = Party(thread)
+        return self.enlist(Party(thread, self.tally))
+
+    def enlist(self, party: Party) -> Party:
+        """Count a party from now on."""
         with self.lock:
             self._parties.append(party)
+            party.count(True)
         return party
+
+    def expect_stranger(self, thread: threading.Thread | None) -> Party:
+        """Write down a thread from before the block that a party has woken; which one is seen when it calls or ends."""
+        with self.lock:
+            party = self.enlist(Party(thread, self.tally))
+            self._unmet.append(party)
+        return party
+
+    def stranger(self) -> Party:
+        """Return what stands for the running thread, which does not belong to the block, until a party wakes it."""
+        if not hasattr(self._local, "stranger"):
+            self._local.stranger = Party(threading.current_thread(), self.tally)
+        stranger: Party = self._local.stranger
+        return stranger
+
+    def _met(self) -> Party | None:
+        # A thread that begins is not known yet, and current_thread() would make a dummy of it.
+        thread = threading._active.get(threading.get_ident())  # type: ignore[attr-defined]  # not in the typeshed
+        with self.lock:
+            for party in self._unmet if thread is not None else ():
+                if party.thread is thread or (party.thread is None and thread in self.strangers):
+                    self._unmet.remove(party)
+                    party.thread = thread
+                    return self.adopt(party)
+        return None
 
     def adopt(self, party: Party) -> Party:
         """Say that the thread that is running is this party."""
@@ -218,8 +307,11 @@ class Ledger:
             party.left = True
             for waiter in party.joiners:
                 waiter.release()
+            party.count(False)
             if party in self._parties:
                 self._parties.remove(party)
+            if party in self._unmet:
+                self._unmet.remove(party)
             if getattr(self._local, "party", None) is party:
                 del self._local.party
             self.settle()
@@ -280,11 +372,13 @@ class Ledger:
         """
         party = waiter.party
         with self.lock:
-            self.check()
+            if party.is_counted:
+                self.check()
             if self.closed and seconds is not None:
                 waiter.expire()
             if not (waiter.over or self.closed):
-                party.where, party.waiter, party.weight = where, waiter, RESTING
+                party.where, party.waiter = where, waiter
+                party.rest()
                 if seconds is not None:
                     waiter.entry = self.enter(seconds, party, waiter.expire)
                 self.settle()
@@ -293,7 +387,8 @@ class Ledger:
         finally:
             waiter.expire()  # after a time-out in real time, or an exception: nobody else has woken it
             party.waiter = None
-        self.check()
+        if party.is_counted:
+            self.check()
         return waiter.notified
 
     @contextmanager
@@ -302,22 +397,23 @@ class Ledger:
         with self.lock:
             self.check()
             party.where = where
-            party.weight = RESTING
+            party.rest()
             self.settle()
         try:
             yield
         finally:
             with self.lock:
-                party.weight = party.awake
+                party.wake()
         self.check()
 
     def reply_later(self, seconds: float, handler: OutsideThread) -> None:
         """Hold a reply back on the clock: until it leaves, whoever waits for it does not keep time from moving."""
-        leaves = threading.Event()
+        leaves = threading.Lock()
+        leaves.acquire()
 
         def leave() -> None:
             self._handlers.remove(handler)
-            leaves.set()
+            leaves.release()
 
         with self.lock:
             if self.closed or self.error:
@@ -325,7 +421,7 @@ class Ledger:
             self._handlers.append(handler)
             entry = self.enter(seconds, None, leave)
             self.settle()
-        while not leaves.wait(0.1):
+        while not leaves.acquire(timeout=0.1):
             with self.lock:
                 if not entry.cancelled and handler.gone():
                     entry.cancelled = True
@@ -344,7 +440,7 @@ class Ledger:
             self._move_to(when)
             self.readings.reach(entry.expected)
             if entry.party is not None:
-                entry.party.weight = entry.party.awake
+                entry.party.wake()
             entry.cancelled = True
             entry.wake()
 
@@ -359,8 +455,12 @@ class Ledger:
                 self._on_limit(when)
 
     def _may_move(self) -> bool:
-        awake = sum(party.weight for party in self.parties) + sum(pool.weight for _, pool in self.pools.values())
-        return awake == 0 or awake <= sum(not handler.gone() for handler in self._handlers)
+        if self.tally.busy or any(pool.begins for _, pool in self.pools.values()):
+            return False
+        if self.clock.owed > len(self._handlers):
+            return False  # a reply that takes no virtual time is on its way, whoever asked
+        held = sum(not handler.gone() for handler in self._handlers)
+        return self.tally.awaited <= held and self.is_quiet()
 
     def sweep(self) -> None:
         """Strike out threads that have ended without saying so."""
@@ -368,6 +468,11 @@ class Ledger:
             if party.thread is not None and party.thread.ident and not party.thread.is_alive():
                 self.leave(party)
         with self.lock:
+            ended = {thread for thread in self.strangers if not thread.is_alive()}
+            nameless = [party for party in self._unmet if party.thread is None]
+            for party in nameless[: len(ended)]:
+                self.leave(party)
+            self.strangers -= ended
             self.settle()
 
     # The end
@@ -414,7 +519,7 @@ class Ledger:
 
     def queue(self, pool: Pool) -> Party:
         """Write down a job that was submitted: it is awake as soon as a worker is free for it."""
-        job = Party(None)
+        job = Party(None, self.tally)
         with self.lock:
             pool.queued.append(job)
         return job
@@ -426,12 +531,14 @@ class Ledger:
             if job in pool.queued:
                 pool.queued.remove(job)
                 pool.running.append(job)
+                job.count(True)
         self.adopt(job)
 
     def done(self, pool: Pool, job: Party) -> None:
         """Strike a job out; whoever waits for the pool to be empty is awake before that."""
         with self.lock:
             job.left = True
+            job.count(False)
             for waiter in job.joiners:
                 waiter.release()
             for jobs in (pool.queued, pool.running):

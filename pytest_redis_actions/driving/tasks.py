@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import asyncio.base_events
 import math
+import select
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from ..errors import UsageError, shown
-from .ledger import AWAKE, RESTING, RUNNING, Entry, Ledger, Party
+from .ledger import Entry, Ledger, Party
 from .opened import opened
 from .places import line_of
 from .replacing import Undo
@@ -226,6 +228,23 @@ class Loops:
                 loops.detach(loop)
 
         undo.attribute(asyncio.base_events.BaseEventLoop, "run_forever", run_forever)
+        hand_over = asyncio.base_events.BaseEventLoop.call_soon_threadsafe
+
+        def call_soon_threadsafe(loop: Any, *args: Any, **kwargs: Any) -> Any:
+            if ledger.current is not None:
+                loops.adopt(loop)
+            return hand_over(loop, *args, **kwargs)
+
+        undo.attribute(asyncio.base_events.BaseEventLoop, "call_soon_threadsafe", call_soon_threadsafe)
+
+    def adopt(self, loop: Any) -> None:
+        """Let a loop belong to the block that has run in a thread of its own since before: a party hands it work."""
+        with self.ledger.lock:
+            identity = getattr(loop, "_thread_id", None)
+            thread = next((each for each in self.ledger.strangers if each.ident == identity), None)
+            if thread is not None and id(loop) not in self._undo and hasattr(loop, "_selector"):
+                party = self.ledger.party_of(thread) or self.ledger.expect_stranger(thread)
+                self.attach(loop, party)
 
     def attached(self, loop: Any) -> Party:
         """Return the party that runs this loop, which is the running one."""
@@ -251,7 +270,8 @@ class Loops:
         undo.attribute(loop, "call_later", self._call_later(loop))
         with self.ledger.lock:
             self._undo[id(loop)] = (loop, undo)
-            party.loop, party.weight = loop, RUNNING
+            party.loop = loop
+            party.wake()
 
     def detach(self, loop: Any) -> None:
         """Give a loop back as it was."""
@@ -260,7 +280,15 @@ class Loops:
             undo.restore()
             for party in self.ledger.parties:
                 if party.loop is loop:
-                    party.loop, party.weight = None, AWAKE
+                    party.loop = None
+                    party.wake()
+
+    def have_input(self) -> bool:
+        """Whether bytes have arrived that a loop has not read yet: it is about to run."""
+        waiting: list[Any] = [loop._selector for loop, _ in list(self._undo.values())]
+        with suppress(OSError, ValueError):
+            return bool(select.select([each for each in waiting if hasattr(each, "fileno")], [], [], 0)[0])
+        return False
 
     def detach_all(self) -> None:
         """Give all loops back."""
@@ -274,7 +302,8 @@ class Loops:
 
     def waiting(self) -> list[str]:
         """Return where tasks wait for something that is not on the clock."""
-        return [self._where(task) for loop, _ in list(self._undo.values()) for task in _in_flight(loop, self._homes)]
+        tasks: list[Any] = [task for loop, _ in list(self._undo.values()) for task in asyncio.all_tasks(loop)]
+        return [self._where(task) for task in tasks if not isinstance(task._fut_waiter, (_Sleep, asyncio.Task))]
 
     @property
     def _homes(self) -> set[str]:
@@ -293,13 +322,13 @@ class Loops:
             with ledger.lock:
                 # What another thread has handed over meanwhile is there, or it marks the loop as running after this.
                 if not loop._ready:
-                    party.weight = weight or RESTING
+                    party.rest(weight)
                     ledger.settle()
             try:
                 return original(0 if loop._ready else timeout)
             finally:
                 with ledger.lock:
-                    party.weight = RUNNING
+                    party.wake()
 
         return select
 
@@ -308,7 +337,7 @@ class Loops:
 
         def call_soon_threadsafe(*args: Any, **kwargs: Any) -> Any:
             with ledger.lock:
-                party.weight = party.awake
+                party.wake()
                 return original(*args, **kwargs)
 
         return call_soon_threadsafe
@@ -371,7 +400,11 @@ def _rests(task: Any, homes: set[str]) -> bool:
     if _is_known(awaited):
         return True
     modules = [coroutine.cr_frame.f_globals.get("__name__", "") for coroutine in _chain(task)]
-    if not modules or modules[-1] not in _PRIMITIVES:
+    if not modules:
+        return False
+    if modules[-1].partition(".")[0] in homes:
+        return True  # for a future of its own
+    if modules[-1] not in _PRIMITIVES:
         return False
     nearest = next((name for name in reversed(modules) if name not in _TRANSPARENT), None)
     return nearest is None or nearest.partition(".")[0] in homes

@@ -14,6 +14,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import islice
 from types import FrameType
 from typing import Any
 
@@ -45,6 +46,7 @@ def hook_threads(ledger: Ledger, undo: Undo) -> None:
     undo.attribute(threading.Thread, "join", hooks.join())
     undo.attribute(threading.Condition, "wait", hooks.wait())
     undo.attribute(threading.Condition, "wait_for", hooks.wait_for())
+    undo.attribute(threading.Condition, "notify", hooks.notify())
     undo.attribute(threading.Semaphore, "acquire", hooks.acquire())
     undo.attribute(queue.Queue, "get", hooks.get())
     undo.attribute(queue.Queue, "put", hooks.put())
@@ -151,8 +153,10 @@ class _Hooks:
 
         def wait(condition: Any, timeout: float | None = None) -> bool:
             party, driven = hooks._party(sys._getframe(1))
-            if party is None or (timeout is not None and not _is_span(timeout)):
+            if hooks._ledger.closed or (timeout is not None and not _is_span(timeout)):
                 return original(condition, timeout)
+            if party is None:
+                return hooks._wait_as_stranger(condition, timeout)
             return hooks._wait(condition, party, *_spans(timeout, driven), place())
 
         return wait
@@ -247,6 +251,26 @@ class _Hooks:
             if not notified and waiter in condition._waiters:
                 condition._waiters.remove(waiter)
         return notified
+
+    def _wait_as_stranger(self, condition: Any, timeout: float | None) -> bool:
+        """Let a thread wait that belongs to the block as soon as a party wakes it."""
+        stranger = self._ledger.stranger()
+        notified = self._wait(condition, stranger, None, timeout, place())
+        if stranger.is_counted and not self._ledger.closed:
+            self._ledger.adopt(stranger)
+        return notified
+
+    def notify(self) -> Callable[..., None]:
+        original, ledger = threading.Condition.notify, self._ledger
+
+        def notify(condition: Any, n: int = 1) -> None:
+            if ledger.strangers and ledger.current is not None:
+                for waiter in islice(condition._waiters, n):
+                    if not isinstance(waiter, Waiter):
+                        ledger.expect_stranger(None)
+            original(condition, n)
+
+        return notify
 
     def _take_back(self, condition: Any, saved: Any) -> None:
         """Take the lock that `wait` has to return with, also when the block is stopped."""

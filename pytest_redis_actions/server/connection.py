@@ -9,6 +9,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Iterable
+from contextlib import nullcontext
 from http import HTTPStatus
 from typing import Protocol
 
@@ -75,11 +76,13 @@ class Connection:
         self._real = WallClock()
         self._began: float | None = None  # when the request that is under way did, in real time
         self._closes = False
+        self._owes = False
         self._is_new = True
         self._lock = threading.Lock()
 
     def serve(self) -> None:
         """Answer requests, in this thread."""
+        self.let_time_move()  # it was accepted, and nothing is asked on it yet
         try:
             if self._secure():
                 while self._serve_what_arrives():
@@ -128,7 +131,37 @@ class Connection:
         return True
 
     def _serve_what_arrives(self) -> bool:
-        """Read once, and answer what is whole; return whether the connection goes on."""
+        """Wait for bytes, read once, and answer what is whole; return whether the connection goes on."""
+        self._await_bytes()
+        endpoint = self._server.endpoint
+        with endpoint.clock.answering() if endpoint else nullcontext():
+            self._owes = True
+            try:
+                return self._serve_arrived()
+            finally:
+                self._owes = False
+
+    def _await_bytes(self) -> None:
+        """Wait for what the client sends, and read nothing of it: what is read, virtual time waits for already."""
+        left = None if self._began is None else max(0, self._began + self._server.read_seconds - self._real.seconds)
+        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            return
+        try:
+            select.select([self._socket], [], [], left)
+        except ValueError:
+            pass  # more files are open than select can watch
+
+    def has_unread(self) -> bool:
+        """Tell whether the client has sent something that was not read yet."""
+        return not self._owes and self.has_hung_up()  # both can be read
+
+    def let_time_move(self) -> None:
+        """Let virtual time move again if this connection has kept it."""
+        endpoint = self._server.endpoint
+        if endpoint is not None:
+            endpoint.clock.settle()
+
+    def _serve_arrived(self) -> bool:
         try:
             data = self._receive()
         except TimeoutError:

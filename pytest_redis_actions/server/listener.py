@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import select
 import selectors
 import socket
 import sys
@@ -46,6 +47,7 @@ class Listener:
         self._connections: dict[int, Connection] = {}
         self._threads: set[threading.Thread] = set()
         self._accepted = 0
+        self._listens = self._accepts = False
         self._halted = threading.Event()
         self._lock = threading.Lock()
 
@@ -56,12 +58,15 @@ class Listener:
             while True:
                 ready = {key.fileobj for key, _ in selector.select()}
                 if self._socket in ready:
+                    self._accepts = True
                     self._accept_waiting()
+                    self._accepts = False
                 if self._woken in ready:
                     told = self._woken.recv(1)
                     if told == _HALT:
                         return
                     if told == _LISTEN:
+                        self._listens = True
                         selector.register(self._socket, selectors.EVENT_READ)
                     else:
                         self._accept_waiting()
@@ -93,6 +98,16 @@ class Listener:
             connections = tuple(self._connections.values())
         for connection in connections:
             connection.hang_up()
+
+    def has_unread(self) -> bool:
+        """Tell whether a client has sent something, or a connection has come, that was not taken yet."""
+        with self._lock:
+            connections = tuple(self._connections.values())
+        if self._accepts or any(connection.has_unread() for connection in connections):
+            return True
+        with suppress(OSError, ValueError):
+            return self._listens and bool(select.select([self._socket], [], [], 0)[0])
+        return False
 
     def catch_up(self, seconds: float) -> None:
         """Accept every client that has come so far, in at most so many real seconds."""
@@ -147,6 +162,7 @@ class Listener:
             with self._lock:
                 self._connections.pop(number, None)
                 self._threads.discard(threading.current_thread())
+            connection.let_time_move()
 
 
 def _bound(host: str, port: int) -> socket.socket:

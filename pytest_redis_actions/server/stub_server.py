@@ -137,6 +137,10 @@ class StubServer(HTTPServer):
         self._listener.close()
         self._listener = self.server = self.server_thread = None
 
+    def unread(self) -> bool:
+        """Tell whether a client has sent something that was not read yet."""
+        return self._listener is not None and self._listener.has_unread()
+
     def park(self) -> None:
         """Answer nobody any more, and hang up on nobody: for a client that cannot be stopped."""
         self._is_parked = True
