@@ -123,7 +123,9 @@ def with_example(example: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]
             except TypeError as error:
                 if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
                     raise  # of the function's own
-                told = str(error).removeprefix(function.__qualname__.rpartition(".")[0] + ".")
+                told = (
+                    str(error).replace(".__init__()", "()").removeprefix(f"{function.__qualname__.rpartition('.')[0]}.")
+                )
             raise UsageError(told[:80], fix=_nearer(function, kwargs) + f"write {example}")
 
         return wrapper

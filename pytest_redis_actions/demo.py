@@ -54,7 +54,7 @@ def _watch(out: TextIO) -> None:
     server = StubServer()
     server.start()
     try:
-        stub = RedisActions(Options(), server)
+        stub = RedisActions.on(server, Options())
         action = stub.add_action(
             "migrate_shards",
             node_uid="2",

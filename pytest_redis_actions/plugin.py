@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # of a fixture that fails the message is wanted, not its source
 
+_FIXTURES = {"_redis_actions_release", "redis_actions_factory"}
 _SETTINGS = {
     "release": "release of Redis Enterprise that the redis_actions fixture plays, several separated by commas, or all",
     "profile": "what the redis_actions fixture sends: wire or documented",
     "tls": "whether the redis_actions fixture serves HTTPS: true or false",
+    "auth": "the administrator's USER:PASSWORD for the redis_actions fixture, or false to let everybody in",
     "strict": "whether requests that met no route fail a test: true or false",
 }
 
@@ -192,11 +194,7 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if (
-        call.when != "teardown"
-        and call.excinfo is not None
-        and "_redis_actions_release" in getattr(item, "fixturenames", ())
-    ):
+    if call.when != "teardown" and call.excinfo is not None and _FIXTURES & {*getattr(item, "fixturenames", ())}:
         from .session import note_failure
 
         note_failure(item, report)
@@ -207,13 +205,30 @@ def pytest_runtest_makereport(
 def redis_actions_server(pytestconfig: pytest.Config) -> Iterator[SessionServer]:
     """The port that the fixture `redis_actions` answers on, open as long as the session.
 
-    It has `.url`, `.ca_file` and `.auth`, for applications that are configured once. Between two tests it answers 503.
+    It has `.url`, `.ca_file` and `.auth`, for applications that are configured once, as the settings of the session
+    say. Between two tests it answers 503, and so it does during a test whose marker puts the stub on another port.
     """
     from .session import SessionServer
 
     server = SessionServer(pytestconfig)
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def redis_actions_factory(redis_actions_server: SessionServer) -> Callable[..., RedisActions]:
+    """Return a function that makes stubs for fixtures of a wider scope, each with a port and a clock of its own.
+
+    It takes the options of the marker; the session's settings hold, too:
+
+        @pytest.fixture(scope="module")
+        def cluster(redis_actions_factory):
+            with redis_actions_factory(release="7.4") as stub:
+                yield stub
+
+    At the end of the block the stub is checked as at the end of a test.
+    """
+    return redis_actions_server.make
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,7 +19,7 @@ from .options import Options
 from .releases import RELEASES, check_release
 from .server import StubServer
 from .server.certificates import Authority
-from .stub import RedisActions
+from .stub import RedisActions, open_server, start_server
 
 if TYPE_CHECKING:
     from .driving.block import Block
@@ -40,13 +39,14 @@ __tracebackhide__ = True
 
 _FAILED: pytest.StashKey[bool] = pytest.StashKey()
 _STUBS: pytest.StashKey[list[RedisActions]] = pytest.StashKey()
+_SERVER: pytest.StashKey[SessionServer] = pytest.StashKey()
 _USED: pytest.StashKey[bool] = pytest.StashKey()
 _FIXTURES = ("redis_actions", "make_redis_actions", "redis_actions_server")
 _COVERAGE: pytest.StashKey[Coverage] = pytest.StashKey()
 _REMEMBERED = 10_000
 """How many uids of earlier tests are known as left over."""
 
-_SETTINGS = ("release", "profile", "tls", "strict")
+_SETTINGS = ("release", "profile", "tls", "auth", "strict")
 _TRUTH = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
 
 
@@ -82,7 +82,8 @@ def begin(item: pytest.Item) -> None:
 def note_failure(item: pytest.Item, report: pytest.TestReport) -> None:
     """Remember that a test has failed, so that its teardown stays silent, and tell in its report what clients saw."""
     item.stash[_FAILED] = True
-    for stub in item.stash[_STUBS]:
+    server = item.config.stash.get(_SERVER, None)
+    for stub in (*item.stash.get(_STUBS, []), *(server.made if server else ())):
         if stub.was_reached():
             report.sections.append(("redis_actions", stub.report()))
 
@@ -149,6 +150,8 @@ class SessionServer:
         self._servers: dict[bool | str, StubServer] = {}
         self._authority: Authority | None = None
         self._forgotten: dict[str, str] = {}
+        self._made: list[RedisActions] = []
+        config.stash[_SERVER] = self
 
     def __repr__(self) -> str:
         return f"<redis_actions_server at {self.url}>"
@@ -165,15 +168,44 @@ class SessionServer:
 
     @property
     def auth(self) -> tuple[str, str]:
-        """The administrator's default user name and password."""
-        return Access().auth_for("admin")
+        """The administrator's user name and password; without auth the default ones."""
+        return Access(self._settings.auth, self._settings.release).auth_for("admin")
 
     @property
     def _default(self) -> StubServer:
-        return self._server(tls=bool(_parsed("tls", _setting(self._config, "tls") or "false")))
+        return self._server(tls=self._settings.tls)
+
+    @property
+    def _settings(self) -> Options:
+        """The options that hold where no marker says otherwise; of several releases the first one."""
+        given = _settings(self._config)
+        return Options.of({**given, **({"release": _releases(given["release"])[0]} if "release" in given else {})})
+
+    def make(self, **options: object) -> RedisActions:
+        """Return a stub that ends with its `with` block, or with the session.
+
+        Raises:
+            UsageError: the session has several releases, and the options name none.
+        """
+        given = {**_settings(self._config), **options}
+        if "release" not in options and len(_releases(given.get("release", RELEASES[-1]))) > 1:
+            raise UsageError("the session has several releases", fix='name one: redis_actions_factory(release="8.2")')
+        checked, opened = Options.of(given), ExitStack()
+        stub = RedisActions.on(open_server(checked, opened, self._trusted), checked, opened=opened)
+        self._made.append(stub)
+        opened.callback(lambda: self._made.remove(stub))
+        opened.callback(lambda: coverage_of(self._config).merge(stub.coverage().data()))
+        return stub
+
+    @property
+    def made(self) -> tuple[RedisActions, ...]:
+        """The stubs of a wider scope that are open."""
+        return tuple(self._made)
 
     def close(self) -> None:
         """Close the ports, and remove the certificate."""
+        for stub in self.made:
+            stub.close()
         self._open.close()
 
     def stub_for(self, node: pytest.Item, release: str) -> Iterator[RedisActions]:
@@ -192,7 +224,7 @@ class SessionServer:
 
         def make_redis_actions(**given: object) -> RedisActions:
             options = Options.of({**base, "release": release, **given})
-            stub = self._stub(options, self._own_server(options, opened))
+            stub = RedisActions.on(self._own_server(options, opened), options, forgotten=self._forgotten)
             node.stash[_STUBS].append(stub)
             test = opened.enter_context(interruptible(_dressed))
             opened.callback(lambda: self._finish(node, stub, test.pending))
@@ -202,17 +234,9 @@ class SessionServer:
         with ExitStack() as opened:
             yield make_redis_actions
 
-    def _stub(self, options: Options, server: StubServer) -> RedisActions:
-        stub = RedisActions(options, server, forgotten=self._forgotten)
-        if options.scenario is not None:
-            stub.play(options.scenario)
-        if options.refuses:
-            stub.clock.call_after(options.refuses, server.listen)
-        return stub
-
     def _play(self, node: pytest.Item, options: Options, server: StubServer) -> Iterator[RedisActions]:
         with _AtTheLineOf(node):
-            stub = self._stub(options, server)
+            stub = RedisActions.on(server, options, forgotten=self._forgotten)
             block = _block(node, options, stub)
         node.stash[_STUBS].append(stub)
         with interruptible(_dressed) as test:
@@ -238,16 +262,12 @@ class SessionServer:
         try:
             if pending is not None and not failed:
                 raise _as_outcome(pending)  # it could not be raised where the test stood
-            if ended := _left_open(stub):
-                raise UsageError(
-                    "clock.drive(…) was entered and never left",
-                    fix=f"write `with redis_actions.clock.drive(…):`; it was entered at {ended}",
-                )
+            stub.end_block()
             if not failed:
                 stub.check()
         finally:
             coverage_of(self._config).merge(stub.coverage().data())
-            self._forget(stub.close(), node.nodeid)
+            self._forget(stub.release_port(), node.nodeid)
             node.stash[_STUBS].remove(stub)  # the session keeps the node: a stub is freed with its test
 
     def _forget(self, uids: Iterable[str], test: str) -> None:
@@ -258,19 +278,13 @@ class SessionServer:
     def _server(self, *, tls: bool | str) -> StubServer:
         if tls not in self._servers:
             server = StubServer(authority=self._trusted() if tls else None, certificate=_certificate(tls))
-            _start(server)
+            start_server(server)
             self._open.callback(server.stop)
             self._servers[tls] = server
         return self._servers[tls]
 
     def _own_server(self, options: Options, opened: ExitStack) -> StubServer:
-        authority = self._trusted() if options.tls else None
-        server = StubServer(
-            host=options.host, port=options.port, authority=authority, certificate=_certificate(options.tls)
-        )
-        _start(server, refusing=options.refuses > 0)
-        opened.callback(server.stop)
-        return server
+        return open_server(options, opened, self._trusted)
 
     @property
     def authority(self) -> Authority:
@@ -319,31 +333,8 @@ def _block(node: pytest.Item, options: Options, stub: RedisActions) -> Block | N
     return Block(cast(VirtualClock, stub.clock), options.drive, home=home, where=node.nodeid)
 
 
-def _start(server: StubServer, *, refusing: bool = False) -> None:
-    try:
-        socket.socket().close()
-    except Exception as error:
-        # pytest-socket's error, or its warning where warnings are errors.
-        if "A test tried to use socket.socket" not in str(error):
-            raise
-        raise UsageError(
-            "pytest-socket blocks the port of the stub",
-            fix=f"allow it: --disable-socket --allow-hosts={server.host}, or @pytest.mark.enable_socket on the test",
-        ) from None
-    server.start(refusing=refusing)
-
-
 def _certificate(tls: bool | str) -> str:
     return tls if isinstance(tls, str) else "good"
-
-
-def _left_open(stub: RedisActions) -> str | None:
-    """End the block that a test has entered and not left; return where it began."""
-    block = stub.clock.block if isinstance(stub.clock, VirtualClock) and stub.has_own_clock else None
-    if block is None:
-        return None
-    block.close()
-    return block.where
 
 
 def _options(node: pytest.Item, release: str) -> Options:
@@ -352,11 +343,7 @@ def _options(node: pytest.Item, release: str) -> Options:
 
 def _given(node: pytest.Item | pytest.Function) -> dict[str, object]:
     """Return the options given for a test: settings, and markers over them, the nearest last."""
-    given: dict[str, object] = {}
-    for name in _SETTINGS:
-        value = _setting(node.config, name)
-        if value:
-            given[name] = value if name == "release" else _parsed(name, value)
+    given = _settings(node.config)
     for marker in reversed(list(node.iter_markers("redis_actions"))):
         if marker.args:
             raise OptionError(
@@ -368,15 +355,25 @@ def _given(node: pytest.Item | pytest.Function) -> dict[str, object]:
     return given
 
 
+def _settings(config: pytest.Config) -> dict[str, object]:
+    """Return what command line and ini file say; releases as they are written there."""
+    given = {name: _setting(config, name) for name in _SETTINGS}
+    return {name: value if name == "release" else _parsed(name, value) for name, value in given.items() if value}
+
+
 def _setting(config: pytest.Config, name: str) -> str | None:
     return config.getoption(f"redis_actions_{name}") or config.getini(f"redis_actions_{name}") or None
 
 
 def _parsed(name: str, value: str) -> object:
-    if name not in ("tls", "strict"):
+    if name == "auth" and (pair := value.split(":", 1))[1:]:
+        return tuple(pair)
+    if name not in ("tls", "strict", "auth"):
         return value
     if value.lower() in _TRUTH:
         return _TRUTH[value.lower()]
+    if name == "auth":
+        raise OptionError("auth needs a user name and a password", fix="write USER:PASSWORD, or false for no auth")
     guess = nearest(value, ("true", "false"))
     raise OptionError(f"{name}={shown(value, 30)} is not known", fix=f"write {guess or 'true or false'}", value=value)
 

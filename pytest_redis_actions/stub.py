@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from types import SimpleNamespace
+from types import SimpleNamespace, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from . import polling
 from .access import Access
 from .arguments import check_options, warn, with_example
-from .clock import Clock, Watched
+from .clock import Clock, VirtualClock, Watched
 from .coverage import Coverage
+from .driving.interruption import interruptible
 from .endpoint import Endpoint
 from .errors import UnfiredFaults, UnmetStarts, UnroutedRequests, UsageError, nearest, shown
 from .faults import Fault
@@ -24,6 +27,7 @@ from .options import Options
 from .report import coverage, report_lines
 from .routes import check_request
 from .script import Step, is_json
+from .server.certificates import Authority
 from .starts import NAMES, NODE_ACTIONS
 
 if TYPE_CHECKING:
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
 
     from .server import StubServer
 
-__all__ = ["Action", "RedisActions"]
+__all__ = ["Action", "RedisActions", "open_server", "start_server"]
 
 __tracebackhide__ = True
 
@@ -41,13 +45,52 @@ _NODE_ACTIONS = (*NODE_ACTIONS, "remove_node")  # E-C11
 class RedisActions:
     """The stub of one Redis Enterprise cluster: what the fixture `redis_actions` gives a test.
 
+    Outside pytest it opens a port of its own, and takes the options of the marker; with `with` it is as strict as the
+    fixture, unless an exception is under way:
+
+        with RedisActions(release="7.4") as stub:
+            action = stub.add_action("migrate_shards")
+
     Attributes:
         clock: the only source of time; virtual unless asked otherwise.
         journal: every request and its reply.
         played: the operation of the scenario that the marker names, or that `play` was called with.
+
+    Raises:
+        OptionError: an unknown option, or a value that it cannot have.
+        PortInUse: the fixed port is taken.
+        MissingExtra: `tls` without the extra.
     """
 
-    def __init__(self, options: Options, server: StubServer, *, forgotten: Mapping[str, str] | None = None) -> None:
+    @with_example('RedisActions(release="7.4")')
+    def __init__(self, **options: Any) -> None:
+        given = Options.of(options)
+        with ExitStack() as opened:
+            self._set_up(given, open_server(given, opened, lambda: _own_authority(opened)), None)
+            self._begin()
+            self._opened = opened.pop_all()
+
+    @classmethod
+    def on(
+        cls,
+        server: StubServer,
+        options: Options | None = None,
+        *,
+        forgotten: Mapping[str, str] | None = None,
+        opened: ExitStack | None = None,
+    ) -> RedisActions:
+        """Return a stub on a server that is open already: what fixtures do.
+
+        Args:
+            opened: what `close` closes.
+        """
+        stub = cls.__new__(cls)
+        stub._set_up(options or Options(), server, forgotten)
+        stub._opened = opened or ExitStack()
+        stub._begin()
+        return stub
+
+    def _set_up(self, options: Options, server: StubServer, forgotten: Mapping[str, str] | None) -> None:
         self._options = options
         self._server = server
         self._access = Access(options.auth, options.release)
@@ -65,7 +108,36 @@ class RedisActions:
         self.clock.watch(self._watched)
         self.played: Action | None = None
         self._is_a_play = False
+        self._opened = ExitStack()
+        self._entered = ExitStack()
         server.endpoint = self._endpoint
+
+    def _begin(self) -> None:
+        if self._options.scenario is not None:
+            self.play(self._options.scenario)
+        if self._options.refuses:
+            self.clock.call_after(self._options.refuses, self._server.listen)
+
+    def __enter__(self) -> RedisActions:
+        self._running = self._entered.enter_context(interruptible())
+        if self._options.drive:
+            self._entered.enter_context(self.clock.drive(*self._options.drive))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._entered.__exit__(kind, error, trace)
+            if error is None:
+                if self._running.pending is not None:
+                    raise self._running.pending
+                self.end_block()
+                self.check()
+            elif self.was_reached() and hasattr(error, "add_note"):
+                error.add_note(self.report())
+        finally:
+            self.close()
 
     def __repr__(self) -> str:
         return f"<stub of Redis Enterprise {self.release} at {self.url}>"
@@ -387,12 +459,31 @@ class RedisActions:
 
         validate_exchanges(self.journal, release=self.release, profile=self.profile)
 
-    def close(self) -> tuple[str, ...]:
+    def release_port(self) -> tuple[str, ...]:
         """Hang up on every client and forget the test's handlers; return the uids that later tests call left over."""
         self._server.detach()
         self.clock.unwatch(self._watched)
         self._server.clear()
         return self._endpoint.uids
+
+    def close(self) -> None:
+        """Hang up on every client, and close the port if it is the stub's own; what `with` and the fixtures do."""
+        self.release_port()
+        self._opened.close()
+
+    def end_block(self) -> None:
+        """End a block of `clock.drive` that was entered and not left.
+
+        Raises:
+            UsageError: there was one; where it began is told.
+        """
+        block = self.clock.block if isinstance(self.clock, VirtualClock) and self.has_own_clock else None
+        if block is not None:
+            block.close()
+            raise UsageError(
+                "clock.drive(…) was entered and never left",
+                fix=f"write `with redis_actions.clock.drive(…):`; it was entered at {block.where}",
+            )
 
     def check(self) -> None:
         """Fail if requests met no route, or if a handler of the test's own failed.
@@ -414,6 +505,39 @@ class RedisActions:
         if self._options.strict and not self._is_a_play and (unmet := self._endpoint.unmet):
             raise UnmetStarts(unmet)
         self._server.check()
+
+
+def open_server(options: Options, opened: ExitStack, authority: Callable[[], Authority]) -> StubServer:
+    """Open a port for a stub with these options; closed with `opened`."""
+    from .server import StubServer
+
+    certificate = options.tls if isinstance(options.tls, str) else "good"
+    signing = authority() if options.tls else None
+    server = StubServer(host=options.host, port=options.port, authority=signing, certificate=certificate)
+    start_server(server, refusing=options.refuses > 0)
+    opened.callback(server.stop)
+    return server
+
+
+def start_server(server: StubServer, *, refusing: bool = False) -> None:
+    """Open the port of a server, or say what keeps it closed."""
+    try:
+        socket.socket().close()
+    except Exception as error:
+        # pytest-socket's error, or its warning where warnings are errors.
+        if "A test tried to use socket.socket" not in str(error):
+            raise
+        raise UsageError(
+            "pytest-socket blocks the port of the stub",
+            fix=f"allow it: --disable-socket --allow-hosts={server.host}, or @pytest.mark.enable_socket on the test",
+        ) from None
+    server.start(refusing=refusing)
+
+
+def _own_authority(opened: ExitStack) -> Authority:
+    authority = Authority()
+    opened.callback(authority.close)
+    return authority
 
 
 def _check_name(name: str) -> None:

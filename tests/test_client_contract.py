@@ -176,7 +176,7 @@ def chaos(seeds: range) -> Chaos:
     server.start()
     ends = []
     for seed in seeds:
-        stub = RedisActions(Options(strict=False), server)
+        stub = RedisActions.on(server, Options(strict=False))
         script = ENDINGS[seed % len(ENDINGS)]
         action = stub.add_action("migrate_shards", script=script)
         stub.chaos(seed=seed)

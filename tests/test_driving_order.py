@@ -102,7 +102,7 @@ def server() -> Iterator[StubServer]:
 
 
 def journal_of(server: StubServer, run: Run) -> list[tuple[float, str]]:
-    stub = RedisActions(Options(), server)
+    stub = RedisActions.on(server, Options())
     for uid, *_ in CLIENTS:
         stub.add_action("migrate_shards", uid=uid, script=[running()])
     with stub.clock.drive(raw_pollers):

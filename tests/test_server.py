@@ -342,7 +342,7 @@ class TestOpeningAndClosing:
         before = threads_of_stubs()
         server = StubServer()
         server.start()
-        stub = RedisActions(Options(), server)
+        stub = RedisActions.on(server, Options())
         stub.add_state_machine("SMUpdateBDB", object_name="bdb:1", script=[active(), gone()])
         connection = http.client.HTTPConnection("127.0.0.1", server.port)
         connection.request("GET", "/v1/actions")

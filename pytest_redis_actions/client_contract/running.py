@@ -85,7 +85,7 @@ class _Cluster:
         server = StubServer(authority=self._authority() if tls else None, certificate=kind)
         server.start(refusing=refuses > 0)
         self._servers.append(server)
-        stub = RedisActions(Options.of({"strict": False, "clock": self._clock, **options}), server)
+        stub = RedisActions.on(server, Options.of({"strict": False, "clock": self._clock, **options}))
         if refuses:
             self._clock.call_after(refuses * _pace(self._client), server.listen)
         return stub

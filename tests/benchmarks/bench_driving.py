@@ -33,7 +33,7 @@ def seconds_of(run: Callable[[], object]) -> float:
 
 
 def driven(server: StubServer, module: str, wait: Callable[[str, str, tuple[str, str]], object]) -> float:
-    stub = RedisActions(Options(), server)
+    stub = RedisActions.on(server, Options())
     action = stub.add_action("migrate_shards", script=[running(seconds=SECONDS), completed()])
     with stub.clock.drive(module):
         cost = seconds_of(lambda: wait(stub.url, action.uid, stub.auth))

@@ -76,7 +76,7 @@ def plain(context: ssl.SSLContext | None) -> Iterator[int]:
 def stub(authority: Authority | None, operations: int = 1) -> Iterator[tuple[RedisActions, str]]:
     server = StubServer(authority=authority)
     server.start()
-    made = RedisActions(Options(), server)
+    made = RedisActions.on(server, Options())
     uid = [made.add_action("migrate_shards", script=[running()]).uid for _ in range(operations)][-1]
     yield made, uid
     server.stop()
