@@ -152,22 +152,22 @@ class Endpoint:
         with self._lock:
             self._injection.add(injected)
 
-    def chaos(self, seed: int) -> None:
-        """Let any fault happen to any GET, at random; the same ones for the same seed."""
+    def chaos(self, seed: int, names: tuple[str, ...], call: str) -> None:
+        """Let any of these faults happen to any GET, at random. See Injection.chaos."""
         with self._lock:
-            self._injection.chaos(seed)
+            self._injection.chaos(seed, names, call)
 
     @property
-    def seed(self) -> int | None:
-        """The seed of chaos; None without."""
+    def chaos_call(self) -> str:
+        """How chaos was asked for; "" without."""
         with self._lock:
-            return self._injection.seed
+            return self._injection.chaos_call
 
     @property
     def unfired(self) -> tuple[str, ...]:
         """The faults that no request has met, and why."""
         with self._lock:
-            return tuple(map(str, self._injection.unfired))
+            return self._injection.unfired
 
     @property
     def unrouted(self) -> tuple[str, ...]:

@@ -13,22 +13,24 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import wire
 from .arguments import check_number, warn, with_example
-from .errors import UsageError, shown
+from .errors import UsageError, advice, shown
 from .script import is_json, jump
 
 __all__ = [
     "ABSENT",
+    "CHAOS",
     "Fault",
     "HttpDate",
     "body",
     "closed",
     "conflict",
+    "drawn_from",
     "drip",
     "empty",
     "expired_credentials",
@@ -318,27 +320,72 @@ def _is_long(value: str | HttpDate, seconds: int) -> bool:
     return isinstance(value, str) and value.isdigit() and seconds < int(value) < 1000
 
 
-def random_fault(source: random.Random) -> Fault:
-    """Draw one of the faults, none of which shows a status that the script does not have, save unknown words."""
-    code = source.choice((500, 502, 503, 504, 429))
-    after: tuple[Any, ...] = (None, None, 0, 1, 7, "soon", -5, HttpDate(3), HttpDate(-3))
-    return source.choice(
-        (
-            lambda: status(code, retry_after=source.choice(after)),
-            lambda: html(code),
-            lambda: body(source.choice(({}, [], None, "", "{", "null", 7, "completed", {"status": None}))),
-            lambda: empty(source.choice((200, 204))),
-            truncated,
-            wrong_shape,
-            reset,
-            reset_in_body,
-            closed,
-            lambda: drip(0.02),
-            lambda: takes(source.choice((1, 30, 300))),
-            lambda: record(status=source.choice(("Running", "unknown", None, 7, "", [], ABSENT))),
-            lambda: record(progress=source.choice((0, 100, "100", 250, -1, None, ABSENT, "x"))),
-            lambda: record(action_uid=source.choice(("another", None, ABSENT))),
-            lambda: record(description="completed", detail={"status": "completed"}),
-            lambda: status(source.choice((400, 401, 403, 404, 409))),
-        )
-    )()
+def _error(source: random.Random) -> Fault:
+    return status(source.choice((500, 502, 503, 504)))
+
+
+def _retry(source: random.Random) -> Fault:
+    return status(source.choice((429, 503)), retry_after=source.choice((0, 1, 7, HttpDate(3))))
+
+
+HONEST: Mapping[str, Callable[[random.Random], Fault]] = {
+    "errors": _error,
+    "retry_after": _retry,
+    "html": lambda source: html(source.choice((502, 503, 504))),
+    "empty": lambda _: empty(),
+    "truncated": lambda _: truncated(),
+    "reset": lambda _: reset(),
+    "reset_in_body": lambda _: reset_in_body(),
+    "closed": lambda _: closed(),
+    "drip": lambda _: drip(0.02),
+    "takes": lambda source: takes(source.choice((1, 30))),
+    "fields": lambda _: record(description="completed", detail={"status": "completed"}),
+}
+"""What chaos draws from unless told otherwise: a client that tries again a few times, and waits as long as it is told
+to, passes.
+"""
+
+CHAOS: Mapping[str, Callable[[random.Random], Fault]] = {
+    **HONEST,
+    "strange_retry_after": lambda source: status(503, retry_after=source.choice(("soon", -5, HttpDate(-3)))),
+    "no_content": lambda _: empty(204),
+    "strange_body": lambda source: body(source.choice(({}, [], None, "", "null", 7, "completed"))),
+    "wrong_shape": lambda _: wrong_shape(),
+    "status": lambda source: record(status=source.choice(("Running", "unknown", None, 7, "", [], ABSENT))),
+    "progress": lambda source: record(progress=source.choice((0, 100, "100", 250, -1, None, ABSENT, "x"))),
+    "action_uid": lambda source: record(action_uid=source.choice(("another", None, ABSENT))),
+    "unauthorized": lambda _: unauthorized(),
+    "forbidden": lambda _: forbidden(),
+    "not_found": lambda _: not_found(),
+    "refused": lambda source: status(source.choice((400, 409))),
+}
+"""Everything that chaos can draw from; none of it shows a status that the script does not have, save unknown words."""
+
+
+def drawn_from(only: Iterable[str] | None, never: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of what chaos draws from: `only`, or what an honest client passes, without `never`.
+
+    Raises:
+        UsageError: a name that there is not, with the nearest, or nothing is left.
+    """
+    for what, names in (("only", only), ("never", never)):
+        for name in [names] if isinstance(names, str) else names or ():
+            if isinstance(names, str) or name not in CHAOS:
+                fix = (
+                    f"write {what}=[{names!r}]; " if isinstance(names, str) and names in CHAOS else advice(name, CHAOS)
+                )
+                raise UsageError(
+                    f"{what}={shown(names, 40)} is not a list of faults of chaos",
+                    fix=f"{fix}known are {', '.join(CHAOS)}",
+                    value=name,
+                )
+    kept = tuple(name for name in (HONEST if only is None else CHAOS) if only is None or name in {*only})
+    left = tuple(name for name in kept if name not in {*never})
+    if not left:
+        raise UsageError("chaos() is left without any fault", fix="name one in only, or fewer in never", value=only)
+    return left
+
+
+def random_fault(source: random.Random, names: Sequence[str]) -> Fault:
+    """Draw one of these faults."""
+    return CHAOS[source.choice(names)](source)

@@ -139,8 +139,10 @@ class Injection:
     def __init__(self) -> None:
         self._injected: list[Injected] = []
         self._chaos: random.Random | None = None
+        self._drawn_from: tuple[str, ...] = ()
+        self._drawn = 0
         self._in_a_row = 0
-        self.seed: int | None = None
+        self.chaos_call = ""
 
     def __bool__(self) -> bool:
         return bool(self._injected) or self._chaos is not None
@@ -154,9 +156,13 @@ class Injection:
         for each in script:
             self.add(replace(each, uid=uid, begins=None if each.begins is None else now + each.begins))
 
-    def chaos(self, seed: int) -> None:
-        """Let any fault happen to any request, at random; the same ones for the same seed."""
-        self.seed = seed
+    def chaos(self, seed: int, names: tuple[str, ...], call: str) -> None:
+        """Let any of these faults happen to any GET, at random; the same ones for the same seed.
+
+        Args:
+            call: how it was asked for, for the report.
+        """
+        self.chaos_call, self._drawn_from, self._drawn = call, names, 0
         self._chaos = random.Random(seed)  # noqa: S311  # to be repeated, not to be secret
 
     def fault_for(
@@ -178,16 +184,18 @@ class Injection:
 
     def _random(self) -> Fault | None:
         source = self._chaos
+        self._drawn += 1
         if source is None or source.random() >= _CHAOS or self._in_a_row == _IN_A_ROW:
             self._in_a_row = 0
             return None
         self._in_a_row += 1
-        return random_fault(source)
+        return random_fault(source, self._drawn_from)
 
     @property
-    def unfired(self) -> tuple[Injected, ...]:
-        """The faults that no request has met, although one should have."""
-        return tuple(each for each in self._injected if not (each.fired or each.optional))
+    def unfired(self) -> tuple[str, ...]:
+        """The faults that no request has met, although one should have, and why; and chaos that no GET has met."""
+        met_none = (f"{self.chaos_call}: no GET came",) if self._chaos is not None and not self._drawn else ()
+        return (*(str(each) for each in self._injected if not (each.fired or each.optional)), *met_none)
 
 
 def separate(script: Iterable[Step | Fault] | None) -> tuple[list[Step] | None, list[Injected]]:

@@ -28,8 +28,8 @@ def _lines(endpoint: Endpoint, url: str) -> Iterator[str]:
     journal, clock = endpoint.journal, endpoint.clock
     count = f"{len(journal)} request{'' if len(journal) == 1 else 's'}"
     yield f"Redis Enterprise {endpoint.release} at {url}, clock at {clock.seconds:g} s, {count}"
-    if endpoint.seed is not None:
-        yield f"redis_actions.chaos(seed={endpoint.seed}) reproduces the faults"
+    if endpoint.chaos_call:
+        yield f"redis_actions.{endpoint.chaos_call} reproduces the faults"
     yield from endpoint.incidents.lines()
     if endpoint.incidents and (named := [name for name in _CA_VARIABLES if name in os.environ]):
         yield f"           {' and '.join(named)} is set: it overrides Session.verify of requests"

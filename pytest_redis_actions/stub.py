@@ -17,7 +17,7 @@ from .coverage import Coverage
 from .driving.interruption import interruptible
 from .endpoint import Endpoint
 from .errors import UnfiredFaults, UnmetStarts, UnroutedRequests, UsageError, nearest, shown
-from .faults import Fault
+from .faults import Fault, drawn_from
 from .handle import Action
 from .injection import Injected, aimed, separate
 from .journal import Journal
@@ -389,15 +389,29 @@ class RedisActions:
         )
 
     @with_example("chaos(seed=7)")
-    def chaos(self, *, seed: int) -> None:
-        """Let any of the faults happen to any GET, at random; the same ones for the same seed.
+    def chaos(self, *, seed: int, only: Iterable[str] | None = None, never: Iterable[str] = ()) -> None:
+        """Let faults happen to any GET, at random; the same ones for the same seed. At most two come in a row.
 
-        At most two in a row; none of them shows a success that the script does not have. A failing test's report names
-        the seed.
+        A client that tries again after server errors, broken bodies and connections, and that waits as long as
+        Retry-After tells it, passes whatever the seed. What a client may give up on (401, 403, 404, a missing status,
+        `Retry-After: -5`) comes if it is named in `only`. None of the faults shows a success that the script does not
+        have. A failing test's report names the call.
+
+        Args:
+            seed: any whole number.
+            only: what may happen, of the names of `faults.CHAOS`; all of them with `only=faults.CHAOS`.
+            never: what may not.
+
+        Raises:
+            UsageError: a name that there is not; the nearest is named.
+            UnfiredFaults: at the end of the test, if no GET came and the stub is strict.
         """
         if type(seed) is not int:
             raise UsageError(f"seed must be a whole number, not {shown(seed, 30)}", fix="write seed=7", value=seed)
-        self._endpoint.chaos(seed)
+        names = drawn_from(only, never)
+        given = {"only": None if only is None else [*only], "never": [*never] or None}
+        told = "".join(f", {name}={value!r}" for name, value in given.items() if value is not None)
+        self._endpoint.chaos(seed, names, f"chaos(seed={seed}{told})")
 
     @with_example('assert_never_requested("DELETE", "/v1/actions/{uid}")')
     def assert_never_requested(self, method: str, path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import random
 import re
@@ -18,7 +19,7 @@ import raw_pollers
 import requests
 from mutants import MUTANTS, Mutant
 
-from pytest_redis_actions import RedisActions, completed, failed, gone, queued, running, starting
+from pytest_redis_actions import RedisActions, completed, failed, faults, gone, queued, running, starting
 from pytest_redis_actions.client_contract import SCENARIOS, ActionsClientContract, Scenario, Target
 from pytest_redis_actions.client_contract import running as running_clients
 from pytest_redis_actions.client_contract.calls import Client
@@ -32,6 +33,7 @@ from pytest_redis_actions.server.certificates import Authority
 EXAMPLES = Path(__file__).parent / "examples" / "contract"
 sys.path.insert(0, str(EXAMPLES))
 import sound
+import sound_async
 import test_sound
 
 SOURCE = (EXAMPLES / "sound.py").read_text(encoding="utf-8")
@@ -179,7 +181,7 @@ def chaos(seeds: range) -> Chaos:
         stub = RedisActions.on(server, Options(strict=False))
         script = ENDINGS[seed % len(ENDINGS)]
         action = stub.add_action("migrate_shards", script=script)
-        stub.chaos(seed=seed)
+        stub.chaos(seed=seed, only=faults.CHAOS)
         poller = sound.Poller(stub.url, stub.auth, read_timeout=5)
         with stub.clock.drive("sound"):
             try:
@@ -204,6 +206,28 @@ def test_chaos_never_makes_the_sound_client_report_a_false_success() -> None:
 
     assert found.completed > 10
     assert found.raised > 10
+
+
+def honest(seeds: range) -> None:
+    """Let the sound clients wait through the chaos that they must pass; each must see how the operation ends."""
+    for seed in seeds:
+        with RedisActions() as stub, stub.clock.drive("sound", "sound_async"):
+            stub.chaos(seed=seed)
+            uids = [stub.add_action("x", script=[running(polls=4), completed()]).uid for _ in range(2)]
+            poller = sound.Poller(stub.url, stub.auth, read_timeout=5)
+            with poller.session:
+                assert poller.wait(uids[0], timeout=600) == "completed", seed
+            waiting = sound_async.AsyncPoller(stub.url, stub.auth, read_timeout=5).wait(uids[1], timeout=600)
+            assert asyncio.run(waiting) == "completed", seed
+
+
+def test_a_sound_client_passes_the_chaos_that_is_the_default() -> None:
+    honest(range(60))
+
+
+@pytest.mark.long
+def test_a_sound_client_passes_it_for_two_thousand_seeds() -> None:
+    honest(range(2_000))
 
 
 @pytest.mark.long

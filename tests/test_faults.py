@@ -15,7 +15,7 @@ import requests
 from http_bytes import Wire
 
 from pytest_redis_actions import Action, LifecycleError, RedisActions, active, assert_trace, completed, faults, running
-from pytest_redis_actions.errors import UsageError
+from pytest_redis_actions.errors import UnfiredFaults, UsageError
 from pytest_redis_actions.script import Step
 
 Make = Callable[..., RedisActions]
@@ -392,7 +392,7 @@ def test_an_illegal_transition_on_purpose(redis_actions: RedisActions) -> None:
 
 
 def outcomes(stub: RedisActions, seed: int) -> list[str]:
-    stub.chaos(seed=seed)
+    stub.chaos(seed=seed, only=faults.CHAOS)
     action = stub.add_action("migrate_shards", script=[running()])
     for _ in range(40):
         try:
@@ -409,6 +409,56 @@ def test_chaos_repeats_itself_for_the_same_seed(make_redis_actions: Make) -> Non
     assert any(first)
     assert "" in first
     assert not any(all(three) for three in zip(first, first[1:], first[2:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {*faults.HONEST}),
+        ({"never": ["takes", "drip"]}, {*faults.HONEST} - {"takes", "drip"}),
+        ({"only": ("not_found", "status")}, {"not_found", "status"}),
+        ({"only": faults.CHAOS, "never": [*faults.HONEST]}, {*faults.CHAOS} - {*faults.HONEST}),
+    ],
+)
+def test_chaos_draws_from_what_is_named(given: dict[str, object], expected: set[str]) -> None:
+    assert {*faults.drawn_from(**{"only": None, "never": (), **given})} == expected  # type: ignore[arg-type]  # of strings
+
+
+@pytest.mark.parametrize("name", faults.CHAOS)
+def test_each_fault_of_chaos_can_be_had_alone(redis_actions: RedisActions, name: str) -> None:
+    redis_actions.chaos(seed=1, only=[name])
+    action = redis_actions.add_action("migrate_shards", script=[running()])
+    for _ in range(30):
+        try:
+            poll(redis_actions, action)
+        except requests.RequestException:
+            pass
+
+    assert any(each.fault for each in action.polls)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"only": ["not_fund"]}, "fix  write 'not_found'; known are errors, retry_after, html"),
+        ({"never": ["404"]}, "never=['404'] is not a list of faults of chaos"),
+        ({"only": "reset"}, "only='reset' is not a list of faults of chaos\n  fix  write only=['reset']"),
+        ({"only": []}, "chaos() is left without any fault"),
+        ({"never": faults.CHAOS}, "chaos() is left without any fault"),
+    ],
+)
+def test_chaos_refuses_names_that_it_does_not_know(
+    redis_actions: RedisActions, given: dict[str, object], told: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        redis_actions.chaos(seed=1, **given)  # type: ignore[arg-type]  # wrong ones
+
+    assert told in str(caught.value)
+
+
+def test_chaos_that_no_request_met_is_told(make_redis_actions: Make) -> None:
+    with pytest.raises(UnfiredFaults, match=r"chaos\(seed=7, never=\['drip'\]\): no GET came"), RedisActions() as stub:
+        stub.chaos(seed=7, never=["drip"])
 
 
 # Wrong calls
