@@ -5,6 +5,7 @@ It imports pytest only; whatever else a test needs is loaded when its fixture is
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # of a fixture that fails the message is wanted, not its source
 
-_FIXTURES = {"_redis_actions_release", "redis_actions_factory"}
 _SETTINGS = {
     "release": "release of Redis Enterprise that the redis_actions fixture plays, several separated by commas, or all",
     "profile": "what the redis_actions fixture sends: wire or documented",
@@ -183,10 +183,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     # Whatever runs a test a second time comes through here, too: nothing is left of the first run.
-    if "_redis_actions_release" in getattr(item, "fixturenames", ()):
-        from .session import begin
-
-        begin(item)
+    if session := _session():
+        session.begin(item)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -194,11 +192,14 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if call.when != "teardown" and call.excinfo is not None and _FIXTURES & {*getattr(item, "fixturenames", ())}:
-        from .session import note_failure
-
-        note_failure(item, report)
+    if call.when != "teardown" and call.excinfo is not None and (session := _session()):
+        session.note_failure(item, report)
     return report
+
+
+def _session() -> Any:
+    """Return the module of that name once a fixture has loaded it; a test may have asked for one while it ran."""
+    return sys.modules.get("pytest_redis_actions.session")
 
 
 @pytest.fixture(scope="session")

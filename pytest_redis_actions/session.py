@@ -77,13 +77,15 @@ def begin(item: pytest.Item) -> None:
     """Begin a run of a test, the first or a further one: it has not failed, and has no stubs yet."""
     item.stash[_FAILED] = False
     item.stash[_STUBS] = []
+    item.stash[_USED] = False
 
 
 def note_failure(item: pytest.Item, report: pytest.TestReport) -> None:
     """Remember that a test has failed, so that its teardown stays silent, and tell in its report what clients saw."""
     item.stash[_FAILED] = True
     server = item.config.stash.get(_SERVER, None)
-    for stub in (*item.stash.get(_STUBS, []), *(server.made if server else ())):
+    wider = server.made if server and "redis_actions_factory" in getattr(item, "fixturenames", ()) else ()
+    for stub in (*item.stash.get(_STUBS, []), *wider):
         if stub.was_reached():
             report.sections.append(("redis_actions", stub.report()))
 
@@ -225,7 +227,7 @@ class SessionServer:
         def make_redis_actions(**given: object) -> RedisActions:
             options = Options.of({**base, "release": release, **given})
             stub = RedisActions.on(self._own_server(options, opened), options, forgotten=self._forgotten)
-            node.stash[_STUBS].append(stub)
+            node.stash.setdefault(_STUBS, []).append(stub)
             test = opened.enter_context(interruptible(_dressed))
             opened.callback(lambda: self._finish(node, stub, test.pending))
             opened.enter_context(self._driving(node, _block(node, options, stub)))
@@ -238,7 +240,7 @@ class SessionServer:
         with _AtTheLineOf(node):
             stub = RedisActions.on(server, options, forgotten=self._forgotten)
             block = _block(node, options, stub)
-        node.stash[_STUBS].append(stub)
+        node.stash.setdefault(_STUBS, []).append(stub)
         with interruptible(_dressed) as test:
             try:
                 with self._driving(node, block):

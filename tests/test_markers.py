@@ -92,6 +92,23 @@ def test_a_marker_that_reaches_a_stub_or_stands_further_out_is_not(pytester: pyt
     assert result.ret == pytest.ExitCode.OK
 
 
+def test_a_stub_that_a_test_asks_for_while_it_runs_is_reported_and_judged(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import requests
+
+        @pytest.mark.parametrize("fails", [True, False])
+        def test_it(request, fails):
+            requests.get(request.getfixturevalue("redis_actions").url + "/v1/action")
+            assert not fails
+        """,
+    )
+
+    result.assert_outcomes(failed=1, passed=1, errors=1)
+    assert result.stdout.str().count("- redis_actions -") == 1
+
+
 @pytest.mark.parametrize("fixture", ["redis_actions", "make_redis_actions"])
 def test_a_fixture_of_the_plugin_takes_no_parameters(pytester: pytest.Pytester, fixture: str) -> None:
     result = run(
