@@ -21,17 +21,23 @@ def get(stub: RedisActions, path: str, **more: Any) -> requests.Response:
     return requests.get(f"{stub.url}{path}", auth=stub.auth, timeout=5, **more)
 
 
+def listening() -> set[threading.Thread]:
+    """Return the threads of stubs; other plugins' servers outlive a test in this process."""
+    return {thread for thread in threading.enumerate() if "redis-actions" in thread.name}
+
+
 def test_a_stub_in_a_with_block_takes_the_options_of_the_marker() -> None:
-    before = {*threading.enumerate()}
+    before = listening()
 
     with RedisActions(release="7.4", auth=("me", "word"), epoch=5) as stub:
+        assert listening() - before
         action = stub.add_action("migrate_shards", script=[running(seconds=5), completed()])
         stub.clock.sleep(5)
 
         assert get(stub, f"/v1/actions/{action.uid}").json()["status"] == "completed"
         assert (stub.release, stub.auth, stub.clock.epoch) == ("7.4", ("me", "word"), 5)
 
-    assert {*threading.enumerate()} <= before
+    assert listening() <= before
     with pytest.raises(requests.ConnectionError):
         get(stub, "/v1/actions")
 
@@ -100,13 +106,13 @@ def test_without_a_block_it_is_closed_by_hand_as_often_as_one_likes() -> None:
     ],
 )
 def test_wrong_options(wrong: Any, error: type[UsageError], told: str) -> None:
-    before = {*threading.enumerate()}
+    before = listening()
 
     with pytest.raises(error) as caught:
         wrong()
 
     assert str(caught.value).splitlines()[0] == told
-    assert {*threading.enumerate()} <= before
+    assert listening() <= before
 
 
 SCRIPT = """
@@ -198,7 +204,7 @@ def test_a_test_that_fails_shows_what_clients_saw_of_it(pytester: pytest.Pyteste
 
 
 def test_one_that_nobody_closes_ends_with_the_session(pytester: pytest.Pytester) -> None:
-    before = {*threading.enumerate()}
+    before = listening()
     text = """
         def test_it(redis_actions_factory):
             assert get(redis_actions_factory(), "/v1/actions").status_code == 200
@@ -206,7 +212,7 @@ def test_one_that_nobody_closes_ends_with_the_session(pytester: pytest.Pytester)
 
     run(pytester, text).assert_outcomes(passed=1)
 
-    assert {*threading.enumerate()} <= before
+    assert listening() <= before
 
 
 def test_of_several_releases_one_must_be_named(pytester: pytest.Pytester) -> None:
