@@ -66,7 +66,7 @@ class Limits:
             return self.client.real_seconds * _PATIENCE
         if self.play.timeout in (SHORT, MIDDLE):
             return self.deadline + max(self.client.real_seconds, 2 * interval)
-        return self.silence + interval * self.play.polls
+        return 2 * self.silence + interval * self.play.polls
 
 
 class _Cluster:
