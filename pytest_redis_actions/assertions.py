@@ -153,7 +153,7 @@ def assert_trace(
 
     Raises:
         LifecycleError: `.findings` has everything that is wrong, worst first.
-        UsageError: an empty trace, something that is no observation, an unknown kind, release or name in `allow`.
+        UsageError: an empty trace, something that is not an observation, an unknown kind, release or name in `allow`.
     """
     life = _life(kind, release, profile)
     relaxed = check_allow(allow)
@@ -217,7 +217,7 @@ def _traces(given: list[object], life: Lifecycle) -> Iterator[tuple[Lifecycle, l
     for number, reply in enumerate(replies, 1):
         if reply is None:
             raise UsageError(
-                f"observation #{number} is no list, others are", fix="give lists only, or one operation only"
+                f"observation #{number} must be a list, as others are", fix="give lists only, or one operation only"
             )
         seconds, rows = reply
         for key in {**seen, **rows}:
@@ -300,11 +300,13 @@ class _Waiting:
         wanted: tuple[object, ...] = tuple(map(exact, given)) if several else (given,)  # type: ignore[call-overload]  # it is
         for name, value in (("timeout", timeout), ("every", every)):
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
-                raise UsageError(f"{name}={shown(value, 30)} is no time", fix="give seconds from 0", value=value)
+                raise UsageError(
+                    f"{name} must be seconds from 0, not {shown(value, 30)}", fix="give a number", value=value
+                )
         for word in wanted:
             if type(word) is not str or (word not in life.transitions and word != GONE):
                 legal = ", ".join(life.statuses)
-                raise UsageError(f"{shown(word, 30)} is no status of {life.noun}", fix=f"it has {legal}", value=word)
+                raise UsageError(f"{shown(word, 30)} is not a status of {life.noun}", fix=f"it has {legal}", value=word)
         self.wanted = tuple(map(str, wanted))
         self.timeout = timeout
         self.every = every

@@ -64,7 +64,7 @@ RULES: Mapping[str, tuple[str, str, str]] = {
         "a completed operation is not at 100",
         "Where a completed operation has a progress it is 100.",
     ),
-    "RA213": ("no-status", "an observation has no status", "A body without status, or one that is no text."),
+    "RA213": ("no-status", "an observation has no status", "A body without status, or with one that is not text."),
     "RA214": ("time-back", "the observations are not in order of time", "Their seconds never fall."),
 }
 """code -> the name that `allow` takes, what it says in a few words, and what that means; worst first."""
@@ -282,7 +282,7 @@ def _whose(status: str, life: Lifecycle) -> str:
             return f"is in the reference since release {life.since(status)}; this is {life.release}"
         return f"is a status of {owner.noun}, not of {life.noun}"
     guess = nearest(status, life.statuses)
-    return f"is no status of {life.noun}" + (f"; did you mean {guess!r}?" if guess else "")
+    return f"is not a status of {life.noun}" + (f"; did you mean {guess!r}?" if guess else "")
 
 
 def _identity(each: Observation, first: dict[str, object]) -> Iterator[Finding]:
@@ -384,14 +384,17 @@ def check_allow(allow: Sequence[str]) -> frozenset[str]:
     Raises:
         UsageError: a name that is neither, with the nearest.
     """
-    if isinstance(allow, str):
-        raise UsageError(f"allow={shown(allow, 40)} is no list", fix=f"write allow=[{allow!r}]", value=allow)
+    given = exact(allow)
+    if not isinstance(given, (list, tuple, set, frozenset)):
+        raise UsageError(
+            f"allow must be a list, not {shown(allow, 40)}", fix=f"write allow=[{shown(allow)}]", value=allow
+        )
     names = []
-    for each in allow:
-        name = str(each).replace(" ", "").replace("→", "->")
+    for each in map(exact, given):
+        name = (each if isinstance(each, str) else shown(each)).replace(" ", "").replace("→", "->")
         if name not in _CODES and name.upper() not in RULES and "->" not in name:
             raise UsageError(
-                f"allow={shown(each, 40)} names no rule",
+                f"allow={shown(each, 40)} is not the name of a rule",
                 fix=advice(name, _CODES) + f"known are {', '.join(_CODES)}, and steps, 'completed->running'",
                 value=each,
             )

@@ -213,7 +213,7 @@ class TestWrongCalls:
             ([3], "observation #1 is 3"),
             (["queued", object], "observation #2 is "),
             ([("x", "queued")], "observation #1 is ('x', 'queued')"),
-            (["queued", {"actions": []}], "observation #1 is no list, others are"),
+            (["queued", {"actions": []}], "observation #1 must be a list, as others are"),
         ],
     )
     def test_what_is_no_trace(self, given_: object, told: str) -> None:
@@ -291,11 +291,11 @@ class TestWaiting:
         "times", [{"timeout": -1, "every": 1}, {"timeout": 1, "every": -1}, {"timeout": "1", "every": 1}]
     )
     def test_times_that_are_none(self, times: dict[str, Any]) -> None:
-        with pytest.raises(UsageError, match="is no time"):
+        with pytest.raises(UsageError, match="must be seconds from 0, not"):
             wait_for(lambda: "queued", "completed", **times)
 
     def test_a_status_that_the_kind_lacks(self) -> None:
-        with pytest.raises(UsageError, match="'active' is no status of a task"):
+        with pytest.raises(UsageError, match="'active' is not a status of a task"):
             wait_for(lambda: "queued", "active", timeout=1, every=1)
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import adequacy
 import pytest
+from hostile import EvilDict, EvilStr
 
 from pytest_redis_actions import (
     ContractError,
@@ -312,6 +313,158 @@ class TestEveryWayIn:
             validate_actions([], api="v2", release="7.8")
         with pytest.raises(UsageError, match="unknown api 'v3'"):
             validate_actions([], api="v3")
+
+
+PERCENT = "a number from 0 to 100, as number or text"
+
+
+class TestExplained:
+    """What is said of each keyword: code, place, expectation, what was found, hint and facts."""
+
+    @pytest.mark.parametrize(
+        ("kind", "document", "told"),
+        [
+            (
+                "action",
+                but(TASK, node_uid=3),
+                ("RA102", "type", "a text", "3", 'a number; here it is sent as text, "3"'),
+            ),
+            (
+                "action",
+                but(TASK, node_uid=None),
+                ("RA102", "type", "a text", "null", "null: leave the field out instead"),
+            ),
+            ("action", but(TASK, node_uid=True), ("RA102", "type", "a text", "true", "")),
+            ("action", but(TASK, node_uid=[1]), ("RA102", "type", "a text", "a list of 1", "")),
+            ("action", but(TASK, node_uid=""), ("RA105", "minLength", "a text that is not empty", '""', "")),
+            ("action", but(TASK, creation_time="5x"), ("RA105", "not", "digits only", '"5x"', "")),
+            ("state-machine", but(MACHINE, heartbeat=-1), ("RA104", "minimum", "at least 0", "-1", "")),
+            ("state-machine", but(MACHINE, progress=101), ("RA104", "maximum", "at most 100", "101", "")),
+            ("state-machine", but(MACHINE, heartbeat=1.5), ("RA102", "type", "a whole number", "1.5", "")),
+            ("state-machine", but(MACHINE, progress="x"), ("RA102", "type", "a number", '"x"', "")),
+            (
+                "action-v2",
+                but(V2, additional_info={}),
+                ("RA108", "minProperties", "at least one key", "an object with ", ""),
+            ),
+            ("action-v2", but(V2, additional_info=5), ("RA102", "type", "an object", "5", "")),
+            (
+                "action",
+                [],
+                (
+                    "RA102",
+                    "type",
+                    "an object",
+                    "a list of 0",
+                    "a bare list where an object is expected; GET /v1/actions wraps its lists in one (E-C5)",
+                ),
+            ),
+            (
+                "action",
+                '{"a": 1}',
+                ("RA102", "type", "an object", '"{\\"a\\": 1}"', "JSON text inside a text: parse it first"),
+            ),
+            ("action", "text", ("RA102", "type", "an object", '"text"', "")),
+            (
+                "GET /v2/actions",
+                {"x": 1},
+                ("RA102", "type", "a list", 'an object with "x"', "an object where a list is expected"),
+            ),
+            (
+                "GET /v2/actions",
+                {"state-machines": []},
+                (
+                    "RA102",
+                    "type",
+                    "a list",
+                    'an object with "state-machines"',
+                    "this is the envelope of GET /v1/actions; a bare list is expected here",
+                ),
+            ),
+            (
+                "GET /v1/actions",
+                TASK,
+                (
+                    "RA101",
+                    "required",
+                    "actions",
+                    "only action_uid, name, progress, status, task_id",
+                    "this is one action, not the list",
+                ),
+            ),
+            ("error", {}, ("RA101", "required", "description", "only an empty object", "")),
+            ("action", but(TASK, progress=101), ("RA107", "anyOf", PERCENT, "101", "out of 0 to 100")),
+            ("action", but(TASK, progress=-1), ("RA107", "anyOf", PERCENT, "-1", "out of 0 to 100")),
+            (
+                "action",
+                but(TASK, progress=True),
+                ("RA107", "anyOf", PERCENT, "true", "true and false are not percentages"),
+            ),
+            ("action", but(TASK, progress="x"), ("RA107", "anyOf", PERCENT, '"x"', "")),
+            (
+                "action",
+                but(TASK, progress=" 5"),
+                ("RA107", "anyOf", PERCENT, '" 5"', "only the number, nothing around it"),
+            ),
+            ("action", but(TASK, progress={}), ("RA107", "anyOf", PERCENT, "an object with ", "")),
+        ],
+    )
+    def test_a_departure_in_all_its_words(self, kind: str, document: Any, told: tuple[str, ...]) -> None:
+        found = violations(document, kind)[0]
+
+        assert (found.code, found.keyword, found.expected, found.got, found.hint) == told
+
+    @pytest.mark.parametrize(
+        ("status", "hint"),
+        [
+            (None, "a status is a text, not null"),
+            (True, "a status is a text, not true or false"),
+            (5, "a status is a text, not a number"),
+            (0.5, "a status is a text, not a number"),
+            ([], "a status is a text, not a list"),
+            ({}, "a status is a text, not an object"),
+            ("RUNNING", "in lower case: 'running'"),
+            ("zzz", ""),
+        ],
+    )
+    def test_a_status_that_is_not_a_word(self, status: Any, hint: str) -> None:
+        assert violations(but(TASK, status=status), "action")[0].hint == hint
+
+    @pytest.mark.parametrize(
+        ("value", "got"),
+        [
+            ("x" * 78, f'"{"x" * 78}"'),
+            ("x" * 79, f'"{"x" * 78}…'),
+            ({str(key): 1 for key in range(4)}, 'an object with "0", "1", "2", "3"'),
+            ({str(key): 1 for key in range(5)}, 'an object with "0", "1", "2", "3", …'),
+        ],
+    )
+    def test_a_value_is_cut_to_a_line(self, value: Any, got: str) -> None:
+        assert violations(but(TASK, status=value), "action")[0].got == got
+
+    def test_of_an_object_twelve_fields_are_named(self) -> None:
+        (found, *_) = violations({f"f{number:02}": 1 for number in range(20)}, "error")
+
+        assert found.got == "only " + ", ".join(f"f{number:02}" for number in range(12))
+
+    def test_a_uid_that_is_not_text_is_not_named(self) -> None:
+        assert {each.action_uid for each in violations(but(TASK, action_uid=5), "action")} == {None}
+
+    def test_a_missing_field_cites_the_facts_of_that_field(self) -> None:
+        (found,) = violations(but(TASK, "name"), "action", release="7.2")
+
+        assert found.source == (
+            "E-TASK-3, E-SM-2, E-V2-4, E-NAME-1, E-NAME-2; "
+            "https://redis.io/docs/latest/operate/rs/7.4/references/rest-api/objects/action/"
+        )
+
+    def test_a_page_without_a_path_has_one_slash_at_its_end(self) -> None:
+        assert violations({}, "error")[0].source.endswith("/references/rest-api/")
+
+    def test_a_row_has_its_number_and_its_uid(self) -> None:
+        found = violations(listed(TASK, but(TASK, status="x", action_uid="other")), "GET /v1/actions")[0]
+
+        assert (found.path, found.row, found.action_uid) == (("actions", 1, "status"), 1, "other")
 
 
 class TestExchanges:
@@ -686,6 +839,90 @@ class TestHostileDocuments:
 
         assert document is None
         assert [each.code for each in found] == [code]
+
+    @pytest.mark.parametrize(("levels", "codes"), [(98, []), (99, ["RA195"])])
+    @pytest.mark.parametrize("fast", [True, False])
+    def test_a_hundred_levels_are_read(self, levels: int, codes: list[str], fast: bool) -> None:
+        found = find({**TASK, "further": deep(levels)}, "action", None, "wire", fast=fast)
+
+        assert [each.code for each in found] == codes
+        assert [(each.expected, each.got) for each in found] == [("at most 100 levels", "more")] * len(codes)
+
+    def test_too_many_levels_in_a_row_are_all_that_is_told(self) -> None:
+        found = violations(listed(but(TASK, status="x"), {**TASK, "further": deep(200)}), "GET /v1/actions")
+
+        assert [(each.code, each.path, each.source) for each in found] == [("RA195", (), "RFC 8259")]
+
+    @pytest.mark.parametrize(
+        ("data", "expected", "got", "hint"),
+        [
+            (b"", "a JSON document", "expecting value, line 1 column 1", "it is empty"),
+            (b" \n", "a JSON document", "expecting value, line 2 column 1", "it is empty"),
+            (b" <html>", "a JSON document", "expecting value, line 1 column 2", "this looks like HTML or XML"),
+            (
+                b"{'a': 1}",
+                "a JSON document",
+                "expecting property name enclosed in double quotes, line 1 column 2",
+                "this is Python's repr: write JSON with json.dump",
+            ),
+            (b"['a']", "a JSON document", "expecting value, line 1 column 2",
+             "this is Python's repr: write JSON with json.dump"),
+            (b"[1,", "a JSON document", "expecting value, line 1 column 4", ""),
+            (b"it's", "a JSON document", "expecting value, line 1 column 1", ""),
+            (b'{"a":"\xff"}', "UTF-8", "byte 0xff at offset 6", ""),
+            (b"\xff\xfe{\x00", "UTF-8", "byte 0xff at offset 0", "this is UTF-16"),
+            (b"\xfe\xff\x00{", "UTF-8", "byte 0xfe at offset 0", "this is UTF-16"),
+            (b"\x1f\x8b\x08", "UTF-8", "byte 0x8b at offset 1", "this is gzip: decompress it first"),
+            (b"\xef\xbb\xbf{}", "JSON text", "a byte order mark", "save it as UTF-8 without BOM"),
+        ],
+    )  # fmt: skip
+    def test_bytes_that_are_not_json_are_told_with_place_and_cause(
+        self, data: bytes, expected: str, got: str, hint: str
+    ) -> None:
+        _, (found,) = documents.parse(data)
+
+        assert (found.expected, found.got, found.hint, found.path) == (expected, got, hint, ())
+
+    @pytest.mark.parametrize(
+        ("digits", "value"),
+        [
+            ("9" * 399, int("9" * 399)),
+            ("9" * 400, 1e308),
+            ("-" + "9" * 399, -1e308),
+            ("-" + "9" * 398, -int("9" * 398)),
+        ],
+    )
+    def test_a_number_of_400_characters_is_out_of_range(self, digits: str, value: float) -> None:
+        assert documents.parse(digits.encode()) == (value, [])
+
+    @pytest.mark.parametrize(("number", "value"), [(10**400, 1e308), (-(10**400), -1e308), (10**400 - 1, 10**400 - 1)])
+    def test_an_integer_from_python_is_bounded_too(self, number: int, value: float) -> None:
+        assert documents.checked([number]) == ([value], [])
+
+    def test_what_is_sound_is_not_copied(self) -> None:
+        document = {"a": [1, 1.5, "ä", None, True, {"b": {}}]}
+
+        assert documents.checked(document)[0] is document
+
+    def test_what_is_not_sound_is_seen_in_every_place(self) -> None:
+        for value in (float("nan"), "\ud800", (1,), {1: 2}, {"\ud800": 1}, 10**400, EvilStr("x"), EvilDict(), b""):
+            for document in (value, [value], {"a": value}, [[1], [value]], {"a": {"b": value}}, [1, "x", 1.5, value]):
+                assert not documents.is_sound(document)
+
+    def test_keys_of_half_characters_are_told_at_their_object(self) -> None:
+        found = documents.checked({"a": [{"\ud800": float("inf")}]})[1]
+
+        assert [(each.code, each.path, each.expected, each.got) for each in found] == [
+            ("RA196", ("a", 0), "whole characters in keys", "'\\ud800'"),
+            ("RA192", ("a", 0, "\ud800"), "a number", "inf"),
+        ]
+
+    def test_a_level_of_any_width_is_read_once_for_each_object(self) -> None:
+        document: list[Any] = [1]
+        for _ in range(60):
+            document = [document, document]
+
+        assert documents.is_sound(document)
 
     def test_words_that_python_takes_for_json(self) -> None:
         document, found = documents.parse(b'{"progress": NaN, "x": -Infinity}')

@@ -25,7 +25,7 @@ from pytest_redis_actions import (
 )
 from pytest_redis_actions.cli import main
 from pytest_redis_actions.clock import VirtualClock
-from pytest_redis_actions.contract import catalogue, documents
+from pytest_redis_actions.contract import catalogue, documents, engine
 from pytest_redis_actions.contract.engine import find
 from pytest_redis_actions.errors import RedisActionsError
 from pytest_redis_actions.plain import safe
@@ -51,6 +51,12 @@ def one_of_each_kind() -> list[tuple[str, str, str, Any]]:
                     found.append((kind, release, profile, richest[catalogue.schema_file(kind, release, profile)]))
                     break
     return found
+
+
+def at(document: Any, path: tuple[Any, ...]) -> Any:
+    for part in path:
+        document = document[part]
+    return document
 
 
 def hostile_forms(document: Any) -> list[Any]:
@@ -213,6 +219,53 @@ def test_the_worst_values_get_a_clear_answer_from_the_contract(value: Any, fast:
             assert all(len(str(each)) < 1000 for each in found)
 
 
+ODD = [float("nan"), (1,), {1}, BROKEN, [[]], [], {}, {"a": {"b": []}}, 10**400, True, None, b"", 0.5, -1, "", "0"]
+
+
+def outcome(document: Any, kind: str, release: str, profile: str, *, fast: bool) -> list[str]:
+    try:
+        return [str(each) for each in find(document, kind, release, profile, fast=fast)]
+    except RedisActionsError as error:
+        return [str(error)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{case[1]}-{case[2]}")
+def test_both_engines_say_the_same_of_odd_values_everywhere(case: tuple[str, str, str, Any]) -> None:
+    kind, release, profile, document = case
+    objects = [path for path in places(document) if isinstance(at(document, path), dict)]
+    forms = [planted(document, path, value) for path in places(document) for value in ODD]
+    forms += [planted(document, path, {**at(document, path), "further": value}) for path in objects for value in ODD]
+    for form in forms:
+        slow = outcome(form, kind, release, profile, fast=False)
+        assert outcome(form, kind, release, profile, fast=True) == slow
+
+
+def test_what_is_valid_for_the_faster_engine_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def looked_at(file: str) -> Any:
+        raise AssertionError(file)
+
+    monkeypatch.setattr(engine, "_slow", looked_at)
+    for kind, release, profile, document in CASES:
+        assert find(document, kind, release, profile) == []
+
+
+def test_of_a_list_only_the_bad_rows_are_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[str] = []
+    slow = engine._slow
+
+    def noted(file: str) -> Any:
+        looked_at.append(file)
+        return slow(file)
+
+    monkeypatch.setattr(engine, "_slow", noted)
+    good = {"action_uid": "a", "name": "b", "progress": "5", "status": "running"}
+
+    found = find({"actions": [good] * 50 + [{**good, "status": "x"}] + [good] * 50}, "GET /v1/actions", None, "wire")
+
+    assert [(each.pointer, each.row) for each in found if each.code == "RA103"] == [("/actions/50/status", 50)]
+    assert len(looked_at) == 2  # the envelope and the row
+
+
 def test_a_subclass_is_judged_by_what_it_holds() -> None:
     assert violations(EvilDict(TASK | {"status": EvilStr("running")}), "action") == violations(TASK, "action")
     assert violations(EvilList([{**TASK}]), "GET /v2/actions") == violations([TASK], "GET /v2/actions")
@@ -229,6 +282,8 @@ def test_the_worst_values_get_a_clear_answer_from_the_lifecycle(value: Any) -> N
         lambda: assert_transition(value, "running"),
         lambda: assert_transition({"status": value}, {"status": value}),
         lambda: wait_for(lambda: value, "completed", timeout=1, every=1, clock=VirtualClock()),
+        lambda: assert_trace(["queued"], allow=[value]),
+        lambda: assert_transition("queued", "running", allow=value),
         lambda: wait_for(lambda: "queued", value, timeout=1, every=1, clock=VirtualClock()),
         *[lambda field=field: assert_trace([TASK, {**TASK, field: value}, {**TASK, field: value}]) for field in TASK],
     ]  # fmt: skip
