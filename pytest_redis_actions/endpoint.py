@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from email.utils import formatdate
-from functools import partial
+from functools import lru_cache, partial
 from typing import cast
 
 from . import wire
@@ -257,7 +257,7 @@ class Endpoint:
 
     def _dated(self, fault: Fault, now: float) -> tuple[tuple[str, str], ...]:
         return tuple(
-            (name, formatdate(self._unix(now + value.seconds), usegmt=True) if isinstance(value, HttpDate) else value)
+            (name, _http_date(self._unix(now + value.seconds)) if isinstance(value, HttpDate) else value)
             for name, value in fault.headers
         )
 
@@ -344,7 +344,7 @@ class Endpoint:
             () if answer.raw is not None and any(name == "Content-Type" for name, _ in answer.headers) else content
         )
         return (
-            ("Date", formatdate(self._unix(now), usegmt=True)),
+            ("Date", _http_date(self._unix(now))),
             *content,
             ("cluster-state-id", str(self._records.changes)),
             *answer.headers,
@@ -534,6 +534,11 @@ class Endpoint:
 
     def _unix(self, now: float) -> int:
         return int(self.clock.epoch + now)
+
+
+@lru_cache(maxsize=16)
+def _http_date(unix: int) -> str:
+    return formatdate(unix, usegmt=True)
 
 
 def _encoded(document: object) -> bytes:

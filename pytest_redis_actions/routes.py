@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from urllib.parse import unquote
 
 from .access import VIEW, VIEW_ALL_NODES, VIEW_NODE
@@ -261,6 +261,7 @@ def _by_length(length: int) -> tuple[Route, ...]:
     return tuple(sorted(found, key=lambda route: [part.startswith("{") for part in route.segments]))
 
 
+@lru_cache(maxsize=128)  # clients poll the same few paths again and again
 def find(path: str) -> Match | None:
     """Return the route that a path meets, on whatever release, or None."""
     segments = split(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import certifi
@@ -119,6 +120,26 @@ def test_a_client_that_does_not_go_on_with_the_handshake(secure: RedisActions, m
         assert client.recv(1) == b""
 
     assert told(secure)[0] == "     0.0s  1 TLS handshake failed: the client did not go on with it"
+
+
+def test_a_handshake_that_drips_is_given_up_after_the_time_for_a_whole_one(
+    secure: RedisActions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secure.httpserver, "read_seconds", 0.3)
+
+    sent = 0
+    with socket.create_connection(("127.0.0.1", secure.port)) as client, suppress(ConnectionError):
+        client.sendall(b"\x16\x03\x01\x40\x00")
+        client.settimeout(0.05)
+        for _ in range(1000):
+            with suppress(TimeoutError):
+                if not client.recv(1):
+                    break
+            client.sendall(b"\1")
+            sent += 1
+
+    assert 3 <= sent < 1000
+    assert told(secure)[0].startswith("     0.0s  1 TLS handshake failed: ")
 
 
 def test_noise_on_the_port_for_https(secure: RedisActions) -> None:

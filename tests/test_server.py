@@ -3,6 +3,7 @@ from __future__ import annotations
 import http.client
 import socket
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from pytest_redis_actions import RedisActions, active, faults, gone
 from pytest_redis_actions.errors import PortInUse, UsageError
 from pytest_redis_actions.options import Options
 from pytest_redis_actions.server import StubServer, check_host
+from pytest_redis_actions.server.connection import Connection
 
 
 def threads_of_stubs() -> set[threading.Thread]:
@@ -298,6 +300,42 @@ class TestHandlersOfTheTest:
 
         assert reply.text == "ab"
         assert "X-Worse" not in reply.headers
+
+
+class TestHangingUp:
+    """A client that waits for a reply holds virtual time; one that has gone does not."""
+
+    @pytest.fixture
+    def ends(self) -> Iterator[tuple[Connection, socket.socket]]:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            client = socket.create_connection(listening.getsockname())
+            connection = Connection(listening.accept()[0], 1, StubServer())
+        yield connection, client
+        client.close()
+        connection.hang_up(close=True)
+
+    def test_a_client_that_waits(self, ends: tuple[Connection, socket.socket]) -> None:
+        connection, _ = ends
+
+        assert not connection.has_hung_up()
+
+    def test_a_client_that_sends_its_next_request_early(self, ends: tuple[Connection, socket.socket]) -> None:
+        connection, client = ends
+        client.sendall(b"GET /")
+
+        assert not connection.has_hung_up()
+
+    def test_a_client_that_has_gone(self, ends: tuple[Connection, socket.socket]) -> None:
+        connection, client = ends
+        client.close()
+
+        assert connection.has_hung_up()
+
+    def test_a_connection_that_is_closed_here(self, ends: tuple[Connection, socket.socket]) -> None:
+        connection, _ = ends
+        connection.hang_up(close=True)
+
+        assert connection.has_hung_up()
 
 
 class TestTestsThatEndInBetween:

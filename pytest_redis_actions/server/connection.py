@@ -104,11 +104,31 @@ class Connection:
                 self._socket.close()
 
     def has_hung_up(self) -> bool:
-        """Tell whether a client that waits for a reply has gone: it sends nothing, so what can be read is the end."""
+        """Tell whether a client that waits for a reply has gone: then its end can be read, and no further request.
+
+        With TLS the two cannot be told apart; there a client that sends its next request early counts as gone.
+        """
         try:
-            return bool(select.select([self._socket], [], [], 0)[0])
+            if not self._is_readable(0):
+                return False
+            return isinstance(self._socket, ssl.SSLSocket) or not self._socket.recv(1, socket.MSG_PEEK)
         except (OSError, ValueError):
             return True
+
+    def has_unread(self) -> bool:
+        """Tell whether the client has sent something that was not read yet."""
+        try:
+            return not self._owes and self._is_readable(0)
+        except (OSError, ValueError):
+            return True
+
+    def _is_readable(self, seconds: float | None) -> bool:
+        """Wait so many real seconds, or for ever, until there is something to read, or the end."""
+        if not hasattr(select, "poll"):  # Windows, whose select takes any socket
+            return bool(select.select([self._socket], [], [], seconds)[0])
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(None if seconds is None else seconds * 1000))
 
     # From bytes to requests
 
@@ -146,14 +166,7 @@ class Connection:
         left = None if self._began is None else max(0, self._began + self._server.read_seconds - self._real.seconds)
         if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
             return
-        try:
-            select.select([self._socket], [], [], left)
-        except ValueError:
-            pass  # more files are open than select can watch
-
-    def has_unread(self) -> bool:
-        """Tell whether the client has sent something that was not read yet."""
-        return not self._owes and self.has_hung_up()  # both can be read
+        self._is_readable(left)
 
     def let_time_move(self) -> None:
         """Let virtual time move again if this connection has kept it."""

@@ -42,7 +42,7 @@ def is_tls(first: bytes) -> bool:
 
 
 def secured(connection: socket.socket, context: ssl.SSLContext, seconds: float) -> ssl.SSLSocket:
-    """Return a connection after its handshake.
+    """Return a connection after its handshake, which may take so many seconds.
 
     Raises:
         HandshakeFailed: the client hung up, speaks no TLS, or does not accept the certificate.
