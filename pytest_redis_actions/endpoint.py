@@ -35,6 +35,7 @@ from .messages import (
     ttl_of,
 )
 from .model import Operation, Place, State
+from .past_end import PAST_END, PastEnd, PolledOn
 from .records import Records
 from .redaction import HIDDEN, Headers, safe_target, secrets_of
 from .routes import Match, Read, Route, Start, difference, find, is_known, matches, split
@@ -63,6 +64,7 @@ class Endpoint:
         access: who may come in.
         bdb_envelope: what `/v1/actions/bdb/{bdb_uid}` answers with, "array" or "wrapper" (E-C6).
         forgotten: uid -> the id of the earlier test that it belonged to.
+        past_end: polls in a row after which a client that polls on is stopped: see `PastEnd`.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Endpoint:
         access: Access,
         bdb_envelope: str = "array",
         forgotten: Mapping[str, str] | None = None,
+        past_end: int | None = PAST_END,
     ) -> None:
         self.release = release
         self.profile = profile
@@ -86,6 +89,9 @@ class Endpoint:
         self._forgotten = forgotten or {}
         self._records = Records(release)
         self._injection = Injection()
+        self._past_end = PastEnd(past_end, self.journal)
+        self.on_past_end: Callable[[PolledOn], object] = lambda polled_on: None
+        """Called, without the lock, when a client has to be stopped."""
         self._starting = Starting(self._records, self._injection, release=release, profile=profile)
         self._under_way: dict[int, tuple[int, tuple[str, ...]]] = {}
         self._lock = threading.Lock()
@@ -170,6 +176,18 @@ class Endpoint:
             return self._injection.unfired
 
     @property
+    def polled_on(self) -> PolledOn | None:
+        """The client that was stopped because it polled on after the end; None without."""
+        with self._lock:
+            return self._past_end.polled_on
+
+    @property
+    def ignored(self) -> PolledOn | None:
+        """The same, if the client went on although it was stopped."""
+        with self._lock:
+            return self._past_end.polled_on if self._past_end.was_ignored else None
+
+    @property
     def unrouted(self) -> tuple[str, ...]:
         """The requests that met no route, a line each."""
         with self._lock:
@@ -206,11 +224,16 @@ class Endpoint:
             match = find(path)
             uids = self._polled(match, now) if self._injection else ()
             fault = self._injection.fault_for(request.method, split(path), match, uids, now)
+            if self._past_end.polled_on and request.method == "GET":
+                fault = self._past_end.fault_for(self._polled(match, now)) or fault
             answer = self._answer_with(fault, request, path, query, match, now)
             body = answer.raw if answer.raw is not None else _encoded(answer.document)
-            self._note(request, match, now, answer, body, fault=fault.name if fault else "")
+            exchange = self._note(request, match, now, answer, body, fault=fault.name if fault else "")
+            polled_on = self._past_end.polled_on if self._past_end.note(exchange) else None
             reply = Reply(answer.code, self._headers(answer, now), body, fault)
         self.clock.requested()
+        if polled_on is not None:
+            self.on_past_end(polled_on)
         return reply
 
     def _aimed(self, match: Match | None) -> tuple[str, ...]:
@@ -266,8 +289,11 @@ class Endpoint:
         match = find(split_target(request.target)[0])
         with self._lock:
             answer = Answer(reply.code, headers=reply.headers)
-            self._note(request, match, self.clock.seconds, answer, b"", by_handler=True)
+            exchange = self._note(request, match, self.clock.seconds, answer, b"", by_handler=True)
+            polled_on = self._past_end.polled_on if self._past_end.note(exchange) else None
         self.clock.requested()
+        if polled_on is not None:
+            self.on_past_end(polled_on)
 
     def sent(self, connection: int) -> None:
         """Take note that a connection has got its reply."""
@@ -284,7 +310,7 @@ class Endpoint:
         *,
         by_handler: bool = False,
         fault: str = "",
-    ) -> None:
+    ) -> Exchange:
         aimed = answer.aimed or self._aimed(match)
         target, is_plain = self._printed(request, match)
         if not is_plain:
@@ -320,6 +346,7 @@ class Endpoint:
         )
         if request.connection:
             self._under_way[request.connection] = exchange.number, exchange.aimed
+        return exchange
 
     def _printed(self, request: Request, match: Match | None) -> tuple[str, bool]:
         """Return the target as it can be printed, and whether that shows the whole path."""

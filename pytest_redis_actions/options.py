@@ -11,6 +11,7 @@ from types import ModuleType
 
 from .clock import DEFAULT_EPOCH, Clock, VirtualClock, WallClock
 from .errors import OptionError, nearest, shown
+from .past_end import PAST_END
 from .releases import NEWEST, PROFILES, check_release
 
 __all__ = ["Options"]
@@ -40,6 +41,8 @@ class Options:
         drive: the modules whose time follows the clock during the whole test: see `VirtualClock.drive`.
         max_polls: requests after which a client that sleeps on the virtual clock is stopped; 10,000 if left out.
         max_virtual_seconds: seconds on that clock after which it is; 1,000,000 if left out.
+        past_end: polls in a row of an operation that was shown to have ended, after which their client is stopped; None
+            for never.
         scenario: what is played from the beginning, "S29"; the operation is `redis_actions.played`.
         refuses: seconds on the clock, from now on, for which the port, one of its own, refuses connections.
         bdb_envelope: what `/v1/actions/bdb/{uid}` answers with: "array" as documented, or "wrapper" (E-C6).
@@ -58,6 +61,7 @@ class Options:
     drive: tuple[str | ModuleType, ...] = ()
     max_polls: int | None = None
     max_virtual_seconds: float | None = None
+    past_end: int | None = PAST_END
     scenario: str | None = None
     refuses: float = 0
     bdb_envelope: str = "array"
@@ -105,6 +109,12 @@ class Options:
             if bound is not None and (isinstance(bound, bool) or not isinstance(bound, (int, float)) or not bound > 0):
                 raise OptionError(f"{name}={shown(bound, 30)} is no bound", fix="give a number above 0", value=bound)
 
+        if self.past_end is not None and (type(self.past_end) is not int or self.past_end < 1):
+            raise OptionError(
+                f"past_end must be a number of polls, not {shown(self.past_end, 30)}",
+                fix="give a whole number from 1, or None for any number",
+                value=self.past_end,
+            )
         if isinstance(self.refuses, bool) or not isinstance(self.refuses, (int, float)) or not 0 <= self.refuses <= 1e9:
             raise OptionError(f"refuses={shown(self.refuses, 30)} is no time", fix="give seconds", value=self.refuses)
 

@@ -16,7 +16,7 @@ from .clock import Clock, VirtualClock, Watched
 from .coverage import Coverage
 from .driving.interruption import interruptible
 from .endpoint import Endpoint
-from .errors import UnfiredFaults, UnmetStarts, UnroutedRequests, UsageError, nearest, shown
+from .errors import EndlessWait, UnfiredFaults, UnmetStarts, UnroutedRequests, UsageError, explained, nearest, shown
 from .faults import Fault, drawn_from
 from .handle import Action
 from .injection import Injected, aimed, separate
@@ -24,6 +24,7 @@ from .journal import Journal
 from .lifecycle import OTHER, STATE_MACHINE, TASK
 from .model import Place
 from .options import Options
+from .past_end import PolledOn
 from .report import coverage, report_lines
 from .routes import check_request
 from .script import Step, is_json
@@ -102,7 +103,9 @@ class RedisActions:
             access=self._access,
             bdb_envelope=options.bdb_envelope,
             forgotten=forgotten,
+            past_end=options.past_end,
         )
+        self._endpoint.on_past_end = self._stop_client
         self.journal: Journal = self._endpoint.journal
         self._watched = Watched(requests=self.journal.__len__, report=self.report, unread=server.unread)
         self.clock.watch(self._watched)
@@ -477,6 +480,7 @@ class RedisActions:
         """Hang up on every client and forget the test's handlers; return the uids that later tests call left over."""
         self._server.detach()
         self.clock.unwatch(self._watched)
+        self._endpoint.on_past_end = lambda polled_on: None
         self._server.clear()
         return self._endpoint.uids
 
@@ -499,14 +503,27 @@ class RedisActions:
                 fix=f"write `with redis_actions.clock.drive(…):`; it was entered at {block.where}",
             )
 
+    @property
+    def polled_on(self) -> PolledOn | None:
+        """The client that was stopped because it polled on after it was shown an end; None without: see `past_end`."""
+        return self._endpoint.polled_on
+
+    def _stop_client(self, polled_on: PolledOn) -> None:
+        text = f"{polled_on}\n{self.report()}"
+        self.clock.interrupt(explained(EndlessWait, text, bound="past_end", polled_on=polled_on))
+
     def check(self) -> None:
         """Fail if requests met no route, or if a handler of the test's own failed.
 
         Raises:
+            PollingError: a client polled on after the end, although it was stopped.
             UnroutedRequests: requests met no route, and the stub is strict.
             UnfiredFaults: faults met no request, and it is.
             UnmetStarts: what `when` announced was not started, and it is.
         """
+        if ignored := self._endpoint.ignored:
+            headline, *lines = str(ignored).splitlines()
+            raise polling.PollingError(headline, self.journal.polls_of(ignored.uid), [line[2:] for line in lines])
         if self._options.strict and (unrouted := self._endpoint.unrouted):
             raise UnroutedRequests(
                 unrouted,

@@ -24,7 +24,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("model", "routes"),
     ("wire", "journal", "records", "trace", "coverage"),
     ("timeline", "faults"),
-    ("messages", "injection"),
+    ("messages", "injection", "past_end"),
     ("starts",),
     ("endpoint", "options"),
     ("assertions", "polling", "report"),
@@ -39,7 +39,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 CORE = (
     "arguments", "errors", "releases", "lifecycle", "access", "clock", "script", "model", "routes", "wire", "journal",
     "records", "endpoint", "options", "bundled", "trace", "timeline", "assertions", "polling", "coverage", "messages",
-    "faults", "injection", "report", "handle", "starts", "redaction", "plain", "incidents",
+    "faults", "injection", "report", "handle", "starts", "redaction", "plain", "incidents", "past_end",
 )  # fmt: skip
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 CONTRACT = sorted((PACKAGE / "contract").glob("*.py"))

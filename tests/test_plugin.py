@@ -574,6 +574,7 @@ REPORTED = {
             assert False
         """,
     "a-thousand-polls": """
+        @pytest.mark.redis_actions(past_end=None)
         def test_it(redis_actions):
             redis_actions.add_action("migrate_shards", uid="159ca2f8", script=[running(polls=300), completed()])
             with requests.Session() as session:

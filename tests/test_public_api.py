@@ -80,7 +80,7 @@ def test_what_the_client_contract_offers() -> None:
 
 @pytest.mark.parametrize(
     "name", ["release", "profile", "tls", "port", "auth", "strict", "clock", "rate", "epoch", "drive", "scenario",
-             "max_polls", "max_virtual_seconds"],
+             "max_polls", "max_virtual_seconds", "past_end"],
 )  # fmt: skip
 def test_an_option_of_the_marker_is_there(name: str) -> None:
     assert name in {field.name for field in dataclasses.fields(Options)}
