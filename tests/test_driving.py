@@ -7,10 +7,12 @@ import builtins
 import concurrent.futures
 import datetime
 import queue
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 from unittest import mock
@@ -425,18 +427,38 @@ def test_a_running_loop_is_given_back_as_it_was(write: Write, clock: VirtualCloc
     assert clock.seconds == 1
 
 
-def test_whoever_still_sleeps_at_the_end_goes_on_in_real_time(write: Write, clock: VirtualClock) -> None:
-    module = write(
-        "import threading, time\nrecord = []\ndef nap():\n    time.sleep(1e6)\n    record.append(time.time())"
-    )
+def test_a_thread_that_still_sleeps_at_the_end_stays_asleep_until_it_is_joined(
+    write: Write, clock: VirtualClock
+) -> None:
+    module = write("import threading, time\nrecord = []\ndef nap():\n    time.sleep(1e6)\n    record.append(1)")
     with clock.drive("driven_client"):
         thread = threading.Thread(target=module.nap)
         thread.start()
         module.time.sleep(5)
+    with VirtualClock().drive("driven_client"):
+        module.time.sleep(1e6)
+        assert thread.is_alive()
     thread.join(10)
 
-    assert abs(module.record[0] - time.time()) < 100
+    assert not thread.is_alive()
+    assert module.record == []
     assert clock.seconds == 5
+
+
+def test_threads_that_still_sleep_do_not_keep_the_interpreter_from_ending(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys, threading, time\nfrom concurrent.futures import ThreadPoolExecutor\n"
+        "from pytest_redis_actions.clock import VirtualClock\n"
+        "def nap():\n    time.sleep(1e6)\n    print('awake')\n"
+        "with VirtualClock().drive(sys.modules['__main__']):\n    threading.Thread(target=nap).start()\n"
+        "    ThreadPoolExecutor(1).submit(nap)\n    time.sleep(5)\n",
+        encoding="utf-8",
+    )
+
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_an_abandoned_thread_waits_for_ever_at_its_next_driven_call(write: Write, clock: VirtualClock) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import math
+import os
 import pickle
 import sys
 import threading
@@ -23,7 +24,7 @@ from werkzeug import Request, Response
 
 from pytest_redis_actions import RedisActions, running
 from pytest_redis_actions.clock import DEFAULT_EPOCH, VirtualClock
-from pytest_redis_actions.errors import UsageError
+from pytest_redis_actions.errors import EndlessWait, UsageError
 
 Write = Callable[..., Any]
 WITHOUT_RESET = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -623,3 +624,85 @@ def test_a_future_that_time_decides_about_does_not_stand_still(write: Write, clo
 
     with clock.drive("driven_client"):
         assert asyncio.run(module.main()) == 60
+
+
+# The end of a block
+
+
+def test_an_event_that_a_thread_waits_for_beyond_its_block_still_wakes_it(write: Write, clock: VirtualClock) -> None:
+    module = write(
+        "import threading\nstop, record = threading.Event(), []\ndef wait(): record.append(stop.wait(1e6))\n"
+        "def nap(): threading.Event().wait(5)"
+    )
+    with clock.drive("driven_client"):
+        thread = threading.Thread(target=module.wait)
+        thread.start()
+        module.nap()
+    module.stop.set()
+    thread.join(10)
+
+    assert module.record == [True]
+
+
+@pytest.mark.redis_actions(max_polls=20)
+def test_a_test_may_expect_an_endless_wait_within_the_block(redis_actions: RedisActions, write: Write) -> None:
+    module = write(
+        "import time, raw_pollers\ndef wait(*given):\n    while True:\n"
+        "        raw_pollers.poll(*given, 0, 0, 1)\n        time.sleep(1)"
+    )
+    action = redis_actions.add_action("migrate_shards", script=[running()])
+
+    with redis_actions.clock.drive("driven_client"), pytest.raises(EndlessWait):
+        module.wait(redis_actions.port, action.uid, redis_actions.auth)
+
+
+@pytest.mark.redis_actions(max_polls=20)
+def test_a_client_that_swallows_the_end_fails_the_test_all_the_same(redis_actions: RedisActions, write: Write) -> None:
+    module = write(
+        "import time, raw_pollers\ndef wait(*given):\n    try:\n        while True:\n"
+        "            raw_pollers.poll(*given, 0, 0, 1)\n            time.sleep(1)\n"
+        "    except BaseException:\n        pass"
+    )
+    action = redis_actions.add_action("migrate_shards", script=[running()])
+
+    with pytest.raises(EndlessWait), redis_actions.clock.drive("driven_client"):
+        module.wait(redis_actions.port, action.uid, redis_actions.auth)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Unix only")
+def test_a_forked_child_is_refused_by_name(write: Write, clock: VirtualClock) -> None:
+    module = write("import time\ndef nap(): time.sleep(5)")
+    reading, writing = os.pipe()
+
+    with clock.drive("driven_client"):
+        child = os.fork()
+        if not child:
+            try:
+                module.nap()
+            except UsageError as error:
+                os.write(writing, str(error).encode())
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        module.nap()
+
+    assert os.read(reading, 1000).startswith(b"a forked process cannot be driven")
+    assert clock.seconds == 5
+    os.close(reading)
+    os.close(writing)
+
+
+def test_the_cost_of_tasks_is_linear(write: Write) -> None:
+    module = write(
+        "import asyncio\nasync def nap(delay):\n    for _ in range(10): await asyncio.sleep(delay)\n"
+        "async def main(tasks): await asyncio.gather(*(nap(1 + each / 1000) for each in range(tasks)))"
+    )
+
+    def cost(tasks: int) -> float:
+        began = time.process_time()
+        with VirtualClock().drive("driven_client"):
+            asyncio.run(module.main(tasks))
+        return time.process_time() - began
+
+    few = min(cost(200) for _ in range(3))
+    assert min(cost(800) for _ in range(3)) < 6 * few  # 4 by its nature; a scan of all tasks at each sleep made it 16

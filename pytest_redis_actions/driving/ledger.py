@@ -14,12 +14,12 @@ import math
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from .readings import Readings
 
-__all__ = ["Entry", "Ledger", "OutsideThread", "Party", "Waiter", "abandon"]
+__all__ = ["Dismissed", "Entry", "Ledger", "OutsideThread", "Party", "Waiter", "abandon"]
 
 __tracebackhide__ = True
 
@@ -117,6 +117,10 @@ class Party:
         self._tally.awaited += sign * self._awaited
 
 
+class Dismissed(SystemExit):
+    """Ends a thread whose block has ended, without a word."""
+
+
 class Entry:
     """Somebody's wish to be woken at an instant."""
 
@@ -143,11 +147,17 @@ class Waiter:
         self._lock.acquire()
         self._over = False
         self.notified = False
+        self.is_dismissed = False
         self.entry: Entry | None = None
 
     def release(self) -> None:
         """Wake the party: what it waited for has happened."""
         self._end(notified=True)
+
+    def dismiss(self) -> None:
+        """Wake the thread to end it: its block has ended, and somebody waits for its end."""
+        self.is_dismissed = self.is_dismissed or not self._over
+        self._end(notified=False)
 
     def expire(self) -> None:
         """Wake the party: its time is up."""
@@ -387,6 +397,8 @@ class Ledger:
         finally:
             waiter.expire()  # after a time-out in real time, or an exception: nobody else has woken it
             party.waiter = None
+        if waiter.is_dismissed:
+            raise Dismissed
         if party.is_counted:
             self.check()
         return waiter.notified
@@ -494,21 +506,27 @@ class Ledger:
             self._wake_all()
 
     def close(self) -> None:
-        """End the block: who still sleeps wakes up and goes on in real time."""
+        """End the block: a thread that still sleeps stays asleep, so that it does nothing in a later test."""
         with self.lock:
             self.closed = True
-            self._wake_all()
+            for party in self.parties:
+                if party.waiter is not None and party.waiter.entry is not None and party.thread is not None:
+                    _keep_asleep(party.thread, party.waiter)
+            self._wake_entries([entry for _, _, entry in self._entries if entry.party is None])
+            self._entries.clear()
 
     def _wake_all(self) -> None:
         for party in self.parties:
-            # Who waits for somebody else, without a time-out, goes on waiting for them when a block just ends.
-            if party.waiter is not None and (self.error or party.waiter.entry is not None):
+            if party.waiter is not None:
                 party.waiter.expire()
-        for _, _, entry in self._entries:
+        self._wake_entries([entry for _, _, entry in self._entries])
+        self._entries.clear()
+
+    def _wake_entries(self, entries: list[Entry]) -> None:
+        for entry in entries:
             if not entry.cancelled:
                 entry.cancelled = True
                 entry.wake()
-        self._entries.clear()
 
     # Pools
 
@@ -563,6 +581,29 @@ class Ledger:
         """Say that the thread that is running does no job any more."""
         if hasattr(self._local, "party"):
             del self._local.party
+
+
+_asleep: weakref.WeakSet[Waiter] = weakref.WeakSet()
+
+
+def _keep_asleep(thread: threading.Thread, waiter: Waiter) -> None:
+    """Let a thread sleep on beyond its block, until somebody joins it or the process ends."""
+
+    def join(timeout: float | None = None) -> None:
+        waiter.dismiss()
+        threading.Thread.join(thread, timeout)
+
+    if not _asleep:
+        # Before the interpreter waits for threads: the public atexit comes after that.
+        with suppress(RuntimeError):  # it is ending already
+            threading._register_atexit(_dismiss_all)  # type: ignore[attr-defined]  # not in the typeshed
+    _asleep.add(waiter)
+    thread.join = join  # type: ignore[method-assign]  # of this one thread
+
+
+def _dismiss_all() -> None:
+    for waiter in tuple(_asleep):
+        waiter.dismiss()
 
 
 _abandoned: weakref.WeakSet[threading.Thread] = weakref.WeakSet()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import ModuleType
 from typing import Any
 
@@ -61,3 +62,12 @@ class _Opened:
 
 
 opened = _Opened()
+
+
+def _refuse_child() -> None:
+    if opened.ledger is not None:
+        opened.was_forked = opened.ledger.closed = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_refuse_child)

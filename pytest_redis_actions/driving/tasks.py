@@ -12,7 +12,7 @@ import asyncio.base_events
 import math
 import select
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -313,12 +313,13 @@ class Loops:
         return line_of(_chain(task)[-1].cr_frame if _chain(task) else None)
 
     def _select(self, loop: Any, party: Party, original: Callable[..., Any]) -> Callable[..., Any]:
-        ledger, homes = self.ledger, self._homes
+        ledger, flights = self.ledger, _Flights(loop, self._homes)
 
         def select(timeout: float | None = None) -> Any:
+            flights.note()
             if ledger.closed or (timeout is not None and timeout <= 0):
                 return original(timeout)
-            weight = sum(1 for _ in _in_flight(loop, homes))
+            weight = flights.count()
             with ledger.lock:
                 # What another thread has handed over meanwhile is there, or it marks the loop as running after this.
                 if not loop._ready:
@@ -386,11 +387,42 @@ def _cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:
         task.cancel()
 
 
-def _in_flight(loop: Any, homes: set[str]) -> Iterator[Any]:
-    """Yield the tasks that wait for something that time must not run ahead of."""
-    for task in asyncio.all_tasks(loop):
-        if not _rests(task, homes):
-            yield task
+class _Flights:
+    """The tasks of a loop that wait for something that time must not run ahead of.
+
+    Only tasks that have run since the last look are looked at again: those that a loop is about to run lie among its
+    ready handles when it selects. One that a task factory makes may run at once, unseen; then all are looked at.
+    """
+
+    def __init__(self, loop: Any, homes: set[str]) -> None:
+        self._loop = loop
+        self._homes = homes
+        self._seen: set[str] | None = None
+        self._changed: set[Any] = set()
+        self._flying: set[Any] = set()
+
+    def note(self) -> None:
+        """Take note of the tasks that are about to run."""
+        for handle in self._loop._ready:
+            task = getattr(handle._callback, "__self__", None)
+            if isinstance(task, asyncio.Task):
+                self._changed.add(task)
+
+    def count(self) -> int:
+        """Return how many there are."""
+        if self._seen != self._homes or self._loop.get_task_factory() is not None:
+            self._seen = {*self._homes}
+            self._flying = set()
+            self._changed = asyncio.all_tasks(self._loop)
+        # What gather waits for may be done without its task having run.
+        self._changed |= {task for task in self._flying if hasattr(task._fut_waiter, "_children")}
+        for task in self._changed:
+            if task.done() or _rests(task, self._homes):
+                self._flying.discard(task)
+            else:
+                self._flying.add(task)
+        self._changed = set()
+        return len(self._flying)
 
 
 def _rests(task: Any, homes: set[str]) -> bool:

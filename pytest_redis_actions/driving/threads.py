@@ -18,7 +18,7 @@ from itertools import islice
 from types import FrameType
 from typing import Any
 
-from .ledger import Ledger, OutsideThread, Party, Pool, Waiter
+from .ledger import Dismissed, Ledger, OutsideThread, Party, Pool, Waiter
 from .places import place
 from .readings import NANOSECONDS, nanoseconds
 from .replacing import Undo
@@ -89,6 +89,8 @@ class _Hooks:
                 try:
                     ledger.begin()
                     run()
+                except Dismissed:
+                    pass
                 except BaseException as error:
                     if not (ledger.error and isinstance(error, ledger.error)):
                         raise  # what stops the block is told by the block itself
