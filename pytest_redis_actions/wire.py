@@ -31,9 +31,12 @@ _V2_STATUS: Mapping[str, str] = {  # E-ASSUMED-1
 _ACTIVE_STATE: Mapping[str, str] = {"SMDeleteBDB": "config_security", "SMUpdateBDB": "proxy_policy"}  # E-ASSUMED-21
 
 
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"), sort_keys=True)  # dumps would build one each time
+
+
 def encode(document: object) -> bytes:
     """Return a document as the wire spells it: compact, keys sorted. Source: E-SM-11."""
-    return json.dumps(document, allow_nan=False, separators=(",", ":"), sort_keys=True).encode("ascii")
+    return _ENCODER.encode(document).encode("ascii")
 
 
 def v1(state: State, *, epoch: int, release: str, profile: str) -> Body:
