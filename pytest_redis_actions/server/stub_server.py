@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
+from collections import deque
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, cast
@@ -103,6 +104,22 @@ class StubServer(HTTPServer):
         self._is_parked = False
 
     @property
+    def log(self) -> list[tuple[WerkzeugRequest, WerkzeugResponse]]:
+        """Every request and its response, those included that the API has answered: they are built when it is read."""
+        with self._building:
+            while self._answered:
+                received, reply = self._answered.popleft()
+                response = WerkzeugResponse(reply.body, reply.code, reply.headers)
+                self._log.append((self._werkzeug_request(received, (self.host, 0)), response))
+            return self._log
+
+    @log.setter
+    def log(self, log: list[tuple[WerkzeugRequest, WerkzeugResponse]]) -> None:
+        self._log = log
+        self._answered = deque[tuple[Received, Reply]]()
+        self._building = threading.Lock()
+
+    @property
     def url(self) -> str:
         """The base URL, without a trailing slash."""
         return self.url_for("").rstrip("/")
@@ -189,8 +206,13 @@ class StubServer(HTTPServer):
             self.pause(_FOR_EVER)
         try:
             reply = self._handled(received, endpoint, connection)
-            if reply is None:
-                reply = _between_tests() if endpoint is None else self._respond_by_endpoint(received.request, endpoint)
+            if reply is not None:
+                return reply
+            if endpoint is None:
+                return _between_tests()
+            reply = self._respond_by_endpoint(received.request, endpoint)
+            if endpoint is self.endpoint:
+                self._answered.append((received, reply))
             return reply
         except Exception as error:
             self.handler_errors.append(error)  # raised at the end of the test
@@ -202,7 +224,7 @@ class StubServer(HTTPServer):
             return None
         if received.request.target.startswith("//"):
             return None  # werkzeug would take it for a path with one slash
-        reply = self._respond_by_handler(self._werkzeug_request(received, connection))
+        reply = self._respond_by_handler(self._werkzeug_request(received, connection.getpeername()[:2]))
         if reply is not None and endpoint is not None:
             endpoint.note(received.request, reply)
         return reply
@@ -223,10 +245,9 @@ class StubServer(HTTPServer):
         default = 80 if self.ssl_context is None else 443
         return (host == "localhost" or _is_loopback(host)) and (port or default) == self.port
 
-    def _werkzeug_request(self, received: Received, connection: socket.socket) -> WerkzeugRequest:
+    def _werkzeug_request(self, received: Received, client: tuple[str, int]) -> WerkzeugRequest:
         scheme = "http" if self.ssl_context is None else "https"
-        client = connection.getpeername()
-        return WerkzeugRequest(environ(received, scheme=scheme, server=(self.host, self.port), client=client[:2]))
+        return WerkzeugRequest(environ(received, scheme=scheme, server=(self.host, self.port), client=client))
 
     def _respond_by_handler(self, request: WerkzeugRequest) -> Reply | None:
         with ExitStack() as taking:
