@@ -62,6 +62,14 @@ _HOLDERS: Mapping[str, frozenset[str]] = {  # E-PERM-4
     "delete_role": _MANAGERS,
     "delete_redis_acl": _MANAGERS,
     "delete_ldap_mapping": _MANAGERS,
+    "create_new_user": _MANAGERS,
+    "create_role": _MANAGERS,
+    "create_redis_acl": _MANAGERS,
+    "create_ldap_mapping": _MANAGERS,
+    "update_user": _MANAGERS,
+    "update_role": _MANAGERS,
+    "update_redis_acl": _MANAGERS,
+    "update_ldap_mapping": _MANAGERS,
 }
 
 SHORTEST_TTL, DEFAULT_TTL, LONGEST_TTL = 1, 300, 86_400  # seconds: E-HTTP-3

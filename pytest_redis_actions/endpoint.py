@@ -539,9 +539,12 @@ class Endpoint:
         document = document_of(call.request)
         ttl = ttl_of(document)
         user, password = document.get("username"), document.get("password")
+        header = call.request.headers.get("authorization", "")
         role = None
         if isinstance(user, str) and isinstance(password, str):
             role = self.access.role_of_user(user, password)
+        elif user is None and password is None and header.lower().startswith("basic "):  # E-HTTP-18
+            role = self.access.role_of(header, call.now)
         if role is None:
             return refusal(401, "unauthorized", "username or password is missing or incorrect")
         return self._token(role, ttl, call.now)

@@ -22,7 +22,6 @@ __all__ = [
     "Request",
     "authority_of",
     "document_of",
-    "is_true",
     "parsed_query",
     "refusal",
     "retry_after_of",
@@ -144,10 +143,6 @@ def parsed_query(query: str) -> Mapping[str, list[str]]:
         return parse_qs(query, keep_blank_values=True, max_num_fields=100) if query else {}
     except ValueError:
         raise Refused(refusal(400, "invalid_query", "the query has too many fields")) from None
-
-
-def is_true(values: list[str] | None) -> bool:
-    return bool(values) and values[-1].lower() in ("true", "1", "yes", "")  # type: ignore[index]  # not None here
 
 
 def ttl_of(document: Mapping[str, object]) -> int:

@@ -7,13 +7,15 @@ Source: E-ROUTE-1 to E-ROUTE-6, E-NODE-1 to E-NODE-9, E-START-1 to E-START-19; t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from urllib.parse import unquote
 
+from . import parameters
 from .access import VIEW, VIEW_ALL_NODES, VIEW_NODE
 from .errors import UsageError, advice, nearest, shown
 from .lifecycle import OTHER, STATE_MACHINE, TASK
+from .parameters import Carried
 from .releases import has
 
 __all__ = [
@@ -68,7 +70,7 @@ class Start:
         description: for the shape "description".
         vanishes: whether the record is gone in the end instead of completed.
         status: for the shape "bdb", the database's status in the reply.
-        dry_run: whether the request can ask what would be done only.
+        carried: what the request carries; of node and cluster actions the name tells.
     """
 
     permission: str
@@ -78,7 +80,7 @@ class Start:
     description: str = ""
     vanishes: bool = False
     status: str = "active-change-pending"
-    dry_run: bool = False
+    carried: Carried = parameters.NOTHING
 
 
 @dataclass(frozen=True)
@@ -135,24 +137,31 @@ def _database(
     *,
     feature: str | None = None,
     kind: str = STATE_MACHINE,
-    dry_run: bool = False,
+    carried: Carried = parameters.NOTHING,
 ) -> Route:
-    start = Start(permission, kind, name, shape, dry_run=dry_run)
+    start = Start(permission, kind, name, shape, carried=carried)
     return Route(f"/v1/bdbs/{{bdb_uid}}/{tail}", {method: start}, feature, whole=False)
 
 
-def _shards(verb: str, permission: str, kind: str, name: str, feature: str) -> Iterator[Route]:
-    start = Start(permission, kind, name, "description", f"{verb.capitalize()} was triggered", dry_run=True)
+def _shards(
+    verb: str, permission: str, kind: str, name: str, feature: str, *, several: Carried, one: Carried
+) -> Iterator[Route]:
+    start = Start(permission, kind, name, "description", f"{verb.capitalize()} was triggered", carried=several)
     yield Route(f"/v1/shards/actions/{verb}", {"POST": start}, feature, whole=False)
+    start = replace(start, carried=one)
     yield Route(f"/v1/shards/{{shard_uid}}/actions/{verb}", {"POST": start}, feature, whole=False)
 
 
-def _deletion(collection: str, permission: str) -> Route:
-    start = Start(permission, STATE_MACHINE, "SMRedisACL", "deletion")
-    return Route(f"/v1/{collection}/{{object_uid}}", {"DELETE": start}, whole=False)
+def _objects(collection: str, create: str, noun: str, deleted: Carried = parameters.NOTHING) -> Iterator[Route]:
+    created, updated = parameters.OBJECTS[collection]
+    start = Start(create, STATE_MACHINE, "SMRedisACL", "object", carried=created)
+    yield Route(f"/v1/{collection}", {"POST": start}, whole=False)
+    update = replace(start, permission=f"update_{noun}", carried=updated)
+    delete = Start(f"delete_{noun}", STATE_MACHINE, "SMRedisACL", "deletion", carried=deleted)
+    yield Route(f"/v1/{collection}/{{object_uid}}", {"PUT": update, "DELETE": delete}, whole=False)
 
 
-_CREATE = Start("create_bdb", STATE_MACHINE, "SMCreateBDB", "bdb", status="pending")
+_CREATE = Start("create_bdb", STATE_MACHINE, "SMCreateBDB", "bdb", status="pending", carried=parameters.CREATE)
 
 ROUTES: tuple[Route, ...] = (
     # 1.1: the generic ones
@@ -183,24 +192,41 @@ ROUTES: tuple[Route, ...] = (
     ),
     # 1.3: what starts an operation
     Route("/v1/bdbs", {"POST": _CREATE}, whole=False),
-    Route("/v2/bdbs", {"POST": _CREATE}, whole=False),
+    Route("/v2/bdbs", {"POST": replace(_CREATE, carried=parameters.CREATE_V2)}, whole=False),
     Route(
         "/v1/bdbs/{bdb_uid}",
         {
-            "PUT": Start("update_bdb", STATE_MACHINE, "SMUpdateBDB", "bdb"),
+            "PUT": Start("update_bdb", STATE_MACHINE, "SMUpdateBDB", "bdb", carried=parameters.UPDATE),
             "DELETE": Start(
                 "delete_bdb", STATE_MACHINE, "SMDeleteBDB", "deleted-bdb", vanishes=True, status="delete-pending"
             ),
         },
         whole=False,
     ),
-    _database("PUT", "flush", "update_bdb_with_action", "SMUpdateBDB", "bdb"),
-    _database("PUT", "reset_admin_pass", "update_bdb_with_action", "SMUpdateBDB", "bdb"),
-    _database("POST", "upgrade", "update_bdb_with_action", "SMUpgradeBDB", "bdb"),
-    _database("POST", "modules/upgrade", "edit_bdb_module", "SMUpgradeBDB", "bdb"),
+    _database("PUT", "flush", "update_bdb_with_action", "SMUpdateBDB", "bdb", carried=parameters.UPDATE),
+    _database("PUT", "reset_admin_pass", "update_bdb_with_action", "SMUpdateBDB", "bdb", carried=parameters.UPDATE),
+    _database("POST", "upgrade", "update_bdb_with_action", "SMUpgradeBDB", "bdb", carried=parameters.UPGRADE),
+    _database(
+        "POST",
+        "modules/upgrade",
+        "edit_bdb_module",
+        "SMUpgradeBDB",
+        "upgraded-module",
+        carried=parameters.UPGRADE_MODULES,
+    ),
+    Route(
+        "/v1/modules/upgrade/bdb/{bdb_uid}",
+        {
+            "POST": Start(
+                "edit_bdb_module", STATE_MACHINE, "SMUpgradeBDB", "upgraded-module", carried=parameters.UPGRADE_MODULES
+            )
+        },
+        "modules-upgrade",
+        whole=False,
+    ),
     _database("POST", "actions/recover", "start_bdb_recovery", "SMRecoverBDB", "action_uid"),
-    _database("POST", "actions/export", "start_bdb_export", "export", "empty", kind=OTHER),
-    _database("POST", "actions/import", "start_bdb_import", "import", "empty", kind=OTHER),
+    _database("POST", "actions/export", "start_bdb_export", "export", "empty", kind=OTHER, carried=parameters.EXPORT),
+    _database("POST", "actions/import", "start_bdb_import", "import", "empty", kind=OTHER, carried=parameters.IMPORT),
     _database(
         "PUT",
         "actions/rebalance",
@@ -208,17 +234,39 @@ ROUTES: tuple[Route, ...] = (
         "SMUpdateBDB",
         "action_uid",
         feature="rebalance",
-        dry_run=True,
+        carried=parameters.REBALANCE,
     ),
     _database(
-        "PUT", "actions/revamp", "update_bdb_with_action", "SMUpdateBDB", "action_uid", feature="revamp", dry_run=True
+        "PUT",
+        "actions/revamp",
+        "update_bdb_with_action",
+        "SMUpdateBDB",
+        "action_uid",
+        feature="revamp",
+        carried=parameters.REVAMP,
     ),
     _database("POST", "actions/stop_traffic", "update_bdb_with_action", "SMUpdateBDB", "action_uid", feature="traffic"),
     _database(
         "POST", "actions/resume_traffic", "update_bdb_with_action", "SMUpdateBDB", "action_uid", feature="traffic"
     ),
-    *_shards("migrate", "migrate_shard", TASK, "migrate_shards", "shard-migrate"),
-    *_shards("failover", "failover_shard", STATE_MACHINE, "SMRedisFailover", "shard-failover"),
+    *_shards(
+        "migrate",
+        "migrate_shard",
+        TASK,
+        "migrate_shards",
+        "shard-migrate",
+        several=parameters.MIGRATE,
+        one=parameters.MIGRATE_ONE,
+    ),
+    *_shards(
+        "failover",
+        "failover_shard",
+        STATE_MACHINE,
+        "SMRedisFailover",
+        "shard-failover",
+        several=parameters.FAILOVER,
+        one=parameters.FAILOVER_ONE,
+    ),
     Route(
         "/v2/modules",
         {"POST": Start("update_cluster", TASK, "module_installation", "module")},
@@ -231,10 +279,10 @@ ROUTES: tuple[Route, ...] = (
         "modules-v2",
         whole=False,
     ),
-    _deletion("users", "delete_user"),
-    _deletion("roles", "delete_role"),
-    _deletion("redis_acls", "delete_redis_acl"),
-    _deletion("ldap_mappings", "delete_ldap_mapping"),
+    *_objects("users", "create_new_user", "user"),
+    *_objects("roles", "create_role", "role", parameters.DELETE_ROLE),
+    *_objects("redis_acls", "create_redis_acl", "redis_acl"),
+    *_objects("ldap_mappings", "create_ldap_mapping", "ldap_mapping"),
     # who one is
     Route("/v1/users/authorize", {"POST": Read("authorize", None)}),
     Route("/v1/users/refresh_jwt", {"POST": Read("refresh", None)}),

@@ -9,26 +9,26 @@ import re
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count
 
 from . import wire
 from .access import ANYBODY
 from .errors import UsageError, shown
 from .injection import Injected, Injection
-from .lifecycle import STATE_MACHINE, TASK
-from .messages import Answer, Call, Refused, document_of, is_true, refusal
+from .lifecycle import TASK
+from .messages import Answer, Call, Refused, document_of, refusal
 from .model import Operation, Place
+from .parameters import CLUSTER_ACTIONS, NODE_ACTIONS, NOTHING, UNDOCUMENTED, Carried
 from .records import Records
 from .redaction import blank
 from .releases import has
 from .routes import ROUTES, Route, Start, find, matches, split
 from .script import Script, Step, default_script, kind_of
 
-__all__ = ["CLUSTER_ACTIONS", "NAMES", "NODE_ACTIONS", "Planned", "Starting", "outside", "place_of", "script_of"]
+__all__ = ["NAMES", "Planned", "Starting", "outside", "place_of", "script_of"]
 
 __tracebackhide__ = True
 
-NODE_ACTIONS = ("remove", "maintenance_on", "maintenance_off", "enslave_node")  # E-NODE-10
-CLUSTER_ACTIONS = ("change_master",)  # E-NODE-3
 NAMES = (
     *NODE_ACTIONS, *CLUSTER_ACTIONS, "remove_node", "retry_bdb", "backup", "SMBindEndpoint", "SMStandaloneRedisMigrate",
     *dict.fromkeys(start.name for route in ROUTES for start in route.methods.values() if isinstance(start, Start)),
@@ -37,6 +37,9 @@ NAMES = (
 _LISTED_NODE_NAME = {"remove": "remove_node"}  # E-C11
 _NEVER_START = ("GET", "HEAD", "OPTIONS")
 _BDB_UID = re.compile("[1-9][0-9]{0,8}")
+
+
+Document = Mapping[str, object]
 
 
 @dataclass
@@ -73,6 +76,7 @@ class Starting:
         self._release = release
         self._profile = profile
         self._planned: list[Planned] = []
+        self._uids = count(100)
 
     # What a test announces
 
@@ -132,13 +136,12 @@ class Starting:
 
     def start(self, call: Call, start: Start, planned: Planned | None, creation_time: int) -> Answer:
         """Start what a request asks for, and return the reply that tells its uid."""
-        document = {} if start.shape == "module" else document_of(call.request)
         place = place_of(call) if "action" in call.values else None
-        if place is not None:
-            self._check_place(place, planned, call)
-        bdb_uid = self._database_of(call, start)
-        if start.dry_run and (is_true(call.query.get("dry_run")) or document.get("dry_run") is True):
-            return Answer(200, None if start.shape == "description" else [])  # E-START-9, E-START-14
+        carried = start.carried if place is None else self._check_place(place, planned, call)
+        document = {} if start.shape == "module" else _checked(call, carried)
+        bdb_uid = self._database_of(call, start, document)
+        if self._has_dry_run(carried) and carried.asks_only(document, call.query):
+            return self._dry_run(call, start, bdb_uid, document)
         operation = Operation(
             uid=planned.uid if planned else str(uuid.uuid4()),
             kind=start.kind,
@@ -156,37 +159,73 @@ class Starting:
             self._planned.remove(planned)
             self._injection.arm(planned.faults, operation.uid, call.now)
         code = 202 if start.shape == "module" and self._profile == "wire" else 200  # E-C9
-        reply = self._started(start, operation, document)
+        reply = self._started(call, start, operation, document)
         return Answer(code, reply, aimed=(operation.uid,), kept=_kept(reply, document))
 
-    def _database_of(self, call: Call, start: Start) -> str | None:
+    def _has_dry_run(self, carried: Carried) -> bool:
+        since = carried.dry_run_since
+        return carried.has_dry_run and (since is None or has(self._release, since, self._profile))
+
+    def _dry_run(self, call: Call, start: Start, bdb_uid: str | None, document: Document) -> Answer:
+        """Answer what would be done. It starts nothing. Source: E-PARAM-1, E-ASSUMED-27."""
+        if start.shape == "action_uid":
+            return Answer(200, [{"nodes": [{"node_uid": "1", "role": "master"}], "slot_range": "0-16383"}])
+        body: wire.Body | None = None
+        if start.shape == "bdb":
+            body = _bdb(start, bdb_uid, document)
+            del body["status"]
+        elif start.shape == "object":
+            body = self._object(call, document)
+        return Answer(200, body, kept=_kept(body, document))
+
+    def _database_of(self, call: Call, start: Start, document: Document) -> str | None:
         if "bdb_uid" in call.values:
             bdb_uid = call.values["bdb_uid"]
             if not _BDB_UID.fullmatch(bdb_uid) or self._records.is_deleted(bdb_uid, call.now):
                 raise Refused(refusal(404, "db_not_found", f"bdb {bdb_uid[:100]} does not exist"))
             return bdb_uid
         if start.name == "SMCreateBDB":
-            wanted = document_of(call.request).get("uid")
+            wanted = document.get("uid")
             return str(wanted) if type(wanted) is int and 0 < wanted < 10**9 else str(self._records.next_database())
-        return "1" if start.kind == STATE_MACHINE else None  # E-ASSUMED-23
+        return "1" if start.name == "SMRedisFailover" else None  # E-ASSUMED-23, E-ASSUMED-28
 
-    def _check_place(self, place: Place, planned: Planned | None, call: Call) -> None:
+    def _check_place(self, place: Place, planned: Planned | None, call: Call) -> Carried:
+        """Return what the request carries that starts this action; refuse one that cannot be started now."""
         known = CLUSTER_ACTIONS if place.node_uid is None else NODE_ACTIONS
+        if self._profile == "documented":
+            known = {name: carried for name, carried in known.items() if name not in UNDOCUMENTED}
         if planned is None and place.action not in known:  # E-ASSUMED-22
             text = f"no such action: {place.action[:100]}; known are {', '.join(known)}"
             raise Refused(refusal(400 if place.node_uid is None else 404, "invalid_action", text))
         earlier = self._records.at_place(place)
         if earlier is not None and self._records.is_running(earlier, call.now):  # E-LIFE-10, E-ASSUMED-8
             raise Refused(refusal(409, "action_already_running", f"{place.action[:100]} is already running"))
+        return known.get(place.action, NOTHING)
 
-    def _started(self, start: Start, operation: Operation, document: Mapping[str, object]) -> wire.Body | None:
+    def _object(self, call: Call, document: Document) -> wire.Body:
+        """Return the user, role, ACL or LDAP mapping that a request creates or changes. Source: E-START-24."""
+        known = {name: value for name, value in document.items() if name != "password"}
+        given = call.values.get("object_uid")
+        if given is None:
+            return {**known, "uid": next(self._uids)}
+        if not _BDB_UID.fullmatch(given):
+            raise Refused(refusal(404, "not_exist", f"{given[:100]} does not exist"))
+        return {**known, "uid": int(given)}
+
+    def _started(self, call: Call, start: Start, operation: Operation, document: Document) -> wire.Body | None:
         shape = start.shape
         if shape == "deleted-bdb":
             shape = "empty" if self._profile == "documented" else "bdb"  # E-C7
         elif shape == "deletion":
             shape = "action_uid" if has(self._release, "deletion-tells-action") else "empty"  # E-C10
         if shape == "bdb":
-            document = _bdb(start, operation, document)
+            document = _bdb(start, operation.bdb_uid, document)
+            if start.vanishes:  # E-BODY-2
+                document = {**document, "background_op": [{"name": operation.name, "progress": 0, "status": "pending"}]}
+        elif shape == "object":
+            document = self._object(call, document)
+        elif shape == "upgraded-module":
+            return _upgraded_module(operation, document)
         elif shape == "module":
             document = {"uid": operation.uid.replace("-", "")}
         else:
@@ -249,9 +288,34 @@ def _place_name(place: Place | None) -> str:
     return _LISTED_NODE_NAME.get(place.action, place.action) if place else ""
 
 
-def _bdb(start: Start, operation: Operation, document: Mapping[str, object]) -> wire.Body:
+def _checked(call: Call, carried: Carried) -> Document:
+    """Return the fields that a request carries, or refuse it. Source: E-PARAM-1 to E-PARAM-7."""
+    document = document_of(call.request)
+    if carried.below:
+        below = document.get(carried.below, {})
+        if not isinstance(below, dict):
+            raise Refused(refusal(400, "invalid_schema", f"{carried.below} must be an object"))
+        document = below
+    refused = carried.refused(document, call.query)
+    if refused is not None:
+        raise Refused(refusal(*refused))
+    return document
+
+
+def _bdb(start: Start, bdb_uid: str | None, document: Document) -> wire.Body:
+    uid = int(bdb_uid or 1)
+    return {"name": f"db{uid}", "type": "redis", **document, "uid": uid, "status": start.status}
+
+
+def _upgraded_module(operation: Operation, document: Document) -> wire.Body:
+    """Return the module object that an upgrade of modules answers with; it has no action_uid. Source: E-START-6."""
+    modules = document.get("modules")
+    asked = modules[0] if isinstance(modules, list) and modules and isinstance(modules[0], dict) else {}
     uid = int(operation.bdb_uid or 1)
-    body: wire.Body = {"name": f"db{uid}", "type": "redis", **document, "uid": uid, "status": start.status}
-    if start.vanishes:  # E-BODY-2
-        body["background_op"] = [{"name": operation.name, "progress": 0, "status": "pending"}]
-    return body
+    return {
+        "uid": uid,
+        "name": f"db{uid}",
+        "module_id": asked.get("new_module", operation.uid.replace("-", "")),
+        "module_name": asked.get("module_name", "ReJSON"),
+        "semantic_version": "2.2.2",
+    }

@@ -24,12 +24,13 @@ from .journal import Journal
 from .lifecycle import OTHER, STATE_MACHINE, TASK
 from .model import Place
 from .options import Options
+from .parameters import NODE_ACTIONS
 from .past_end import PolledOn
 from .report import coverage, report_lines
 from .routes import check_request
 from .script import Step, is_json
 from .server.certificates import Authority
-from .starts import NAMES, NODE_ACTIONS
+from .starts import NAMES
 
 if TYPE_CHECKING:
     from pytest_httpserver import HTTPServer

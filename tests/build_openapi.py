@@ -11,9 +11,9 @@ from typing import Any
 
 from pytest_redis_actions.access import ROLES, may
 from pytest_redis_actions.contract import catalogue
+from pytest_redis_actions.parameters import CLUSTER_ACTIONS, NODE_ACTIONS, NOTHING, WORDS, Carried
 from pytest_redis_actions.releases import NEWEST
 from pytest_redis_actions.routes import ROUTES, Read, Route, Start
-from pytest_redis_actions.starts import CLUSTER_ACTIONS, NODE_ACTIONS
 
 FILE = Path(__file__).parent.parent / "schemas" / "openapi.json"
 
@@ -23,7 +23,7 @@ DESCRIPTIONS = {
     403: "The role lacks the permission.",
     404: "No such action, database or node.",
     405: "The method is not allowed here.",
-    406: "The node is not bootstrapped.",
+    406: "A field is missing, or the node is not bootstrapped.",
     409: "Another action of this kind is running.",
     413: "The body is too large.",
 }
@@ -94,6 +94,7 @@ def _parameters(route: Route) -> dict[str, Any]:
 
 def _operation(route: Route, method: str, handling: Read | Start, schemas: dict[str, Any]) -> dict[str, Any]:
     starts = isinstance(handling, Start)
+    carried = _carried(handling)
     permission = handling.permission
     holders = ", ".join(role for role in ROLES if may(role, permission, NEWEST)) if permission else ""
     success = {"description": "It was started." if starts else "It is as the body says."}
@@ -105,6 +106,7 @@ def _operation(route: Route, method: str, handling: Read | Start, schemas: dict[
     codes += [403, 404] if permission else []
     codes += [409] if starts and "actions/{action}" in route.template else []
     codes += [406] if starts and route.template.startswith("/v1/cluster") else []
+    codes += [each.code for each in carried.needs]
     operation: dict[str, Any] = {
         "operationId": f"{method.lower()}{route.template.replace('/', '_').replace('{', '').replace('}', '')}",
         "summary": _summary(handling),
@@ -114,26 +116,52 @@ def _operation(route: Route, method: str, handling: Read | Start, schemas: dict[
             **{str(code): {"$ref": f"#/components/responses/{code}"} for code in sorted(set(codes))},
         },
     }
+    if carried.query:
+        kinds = {"boolean": {"type": "string", "enum": list(WORDS)}, "integer": {"type": "integer"}}
+        operation["parameters"] = [
+            {"name": name, "in": "query", "schema": kinds[kind]} for name, kind in carried.query.items()
+        ]
     if permission is None:
         operation["security"] = []
     if (starts and method in ("POST", "PUT")) or permission is None:
         operation["requestBody"] = {
-            "required": permission is None,
-            "content": {"application/json": {"schema": _asked(route)}},
+            "required": permission is None or bool(carried.needs),
+            "content": {"application/json": {"schema": _asked(route, carried)}},
         }
     return operation
 
 
-def _asked(route: Route) -> dict[str, Any]:
+def _carried(handling: Read | Start) -> Carried:
+    return handling.carried if isinstance(handling, Start) else NOTHING
+
+
+def _asked(route: Route, carried: Carried) -> dict[str, Any]:
+    ttl = {"type": "integer", "minimum": 1, "maximum": 86400, "description": "Seconds."}
     if route.template == "/v1/users/authorize":
         text = {"type": "string"}
-        ttl = {"type": "integer", "minimum": 1, "maximum": 86400, "description": "Seconds."}
         fields = {"username": text, "password": text, "ttl": ttl}
         return {"type": "object", "required": ["username", "password"], "properties": fields}
     if route.template == "/v1/users/refresh_jwt":
-        ttl = {"type": "integer", "minimum": 1, "maximum": 86400, "description": "Seconds."}
         return {"type": "object", "properties": {"ttl": ttl}}
-    return {"type": "object"}
+    asked: dict[str, Any] = {"type": "object"}
+    if carried.body:
+        asked["properties"] = {name: _typed(kind) for name, kind in carried.body.items()}
+    needed = [each.names[0] for each in carried.needs if len(each.names) == 1]
+    if needed:
+        asked["required"] = needed
+    for each in carried.needs:
+        if len(each.names) > 1:
+            asked["anyOf"] = [{"required": [name]} for name in each.names]
+    return (
+        {"type": "object", "required": [carried.below], "properties": {carried.below: asked}}
+        if carried.below
+        else asked
+    )
+
+
+def _typed(kind: str) -> dict[str, Any]:
+    name, _, items = kind.partition(" of ")
+    return {"type": name, **({"items": {"type": items.removesuffix("s")}} if items else {})}
 
 
 def _summary(handling: Read | Start) -> str:

@@ -147,7 +147,7 @@ MUTANTS = (
         (
             (
                 "                last, pause = f\"HTTP",
-                '                self.session.post(self.url + "/v1/bdbs", json={}, verify=self.verify, timeout=30)\n                last, pause = f"HTTP',
+                '                self.session.post(self.url + "/v1/bdbs", json={"name": "db", "memory_size": 1 << 30}, verify=self.verify, timeout=30)\n                last, pause = f"HTTP',
             ),
         ),
         {"S17": "sent POST /v1/bdbs again"},

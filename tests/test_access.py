@@ -82,7 +82,10 @@ CHANGING = (
 ADMINISTRATING = (
     "start_cluster_action", "cancel_cluster_action", "start_node_action", "cancel_node_action", "update_cluster",
 )  # fmt: skip
-MANAGING = ("delete_user", "delete_role", "delete_redis_acl", "delete_ldap_mapping")
+MANAGING = (
+    "create_new_user", "create_role", "create_redis_acl", "create_ldap_mapping", "update_user", "update_role",
+    "update_redis_acl", "update_ldap_mapping", "delete_user", "delete_role", "delete_redis_acl", "delete_ldap_mapping",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("release", RELEASES)

@@ -421,7 +421,7 @@ class TestRefusals:
         ],
     )  # fmt: skip
     def test_what_a_client_sends_comes_back_as_strict_json(self, cluster: Cluster, value: str) -> None:
-        reply = cluster.ask(POST, "/v1/bdbs", f'{{"name":{value},"mine":{value}}}'.encode())
+        reply = cluster.ask(POST, "/v1/bdbs", f'{{"name":"x","memory_size":1,"mine":{value}}}'.encode())
 
         def refuse(word: str) -> None:
             raise AssertionError(f"{word} is not JSON")
@@ -435,7 +435,7 @@ class TestRefusals:
         for depth in range(50, 2000, 50):
             nested = "[" * depth + "]" * depth
 
-            reply = cluster.ask(POST, "/v1/bdbs", f'{{"mine":{nested}}}'.encode())
+            reply = cluster.ask(POST, "/v1/bdbs", f'{{"name":"x","memory_size":1,"mine":{nested}}}'.encode())
 
             assert reply.code == 400 or nested in reply.body.decode()
 
@@ -472,36 +472,44 @@ class TestRefusals:
         assert cluster.error(POST, "/v1/bdbs", b" " * (1 << 20) + b"{}") == (413, "body_too_large")
 
 
+ORDERS = {"name": "orders", "memory_size": 100}
+SHARDS = {"shard_uids": ["3"], "target_node_uid": 2}
+BDB = {"action_uid", "name", "status", "type", "uid"}
+PAT = {"email": "pat@example.com", "password": "secret", "role": "db_viewer", "name": "Pat"}
+
+
 class TestStarting:
     @pytest.mark.parametrize(
-        ("method", "target", "kind", "name", "shape"),
+        ("method", "target", "body", "kind", "name", "shape"),
         [
-            (POST, "/v1/shards/actions/migrate", "actions", "migrate_shards", {"action_uid", "description"}),
-            (POST, "/v1/shards/3/actions/migrate", "actions", "migrate_shards", {"action_uid", "description"}),
-            (POST, "/v1/shards/actions/failover", "state-machines", "SMRedisFailover", {"action_uid", "description"}),
-            (PUT, "/v1/bdbs/1/actions/rebalance", "state-machines", "SMUpdateBDB", {"action_uid"}),
-            (PUT, "/v1/bdbs/1/actions/revamp", "state-machines", "SMUpdateBDB", {"action_uid"}),
-            (POST, "/v1/bdbs/1/actions/recover", "state-machines", "SMRecoverBDB", {"action_uid"}),
-            (POST, "/v1/bdbs/1/actions/stop_traffic", "state-machines", "SMUpdateBDB", {"action_uid"}),
-            (POST, "/v1/bdbs/1/actions/resume_traffic", "state-machines", "SMUpdateBDB", {"action_uid"}),
+            (POST, "/v1/shards/actions/migrate", SHARDS, "actions", "migrate_shards", {"action_uid", "description"}),
+            (POST, "/v1/shards/3/actions/migrate", SHARDS, "actions", "migrate_shards", {"action_uid", "description"}),
             (
-                POST,
-                "/v1/bdbs/1/upgrade",
-                "state-machines",
-                "SMUpgradeBDB",
-                {"action_uid", "name", "status", "type", "uid"},
+                POST, "/v1/shards/actions/failover", SHARDS, "state-machines", "SMRedisFailover",
+                {"action_uid", "description"},
             ),
-            (POST, "/v1/bdbs", "state-machines", "SMCreateBDB", {"action_uid", "name", "status", "type", "uid"}),
-            (POST, "/v2/bdbs", "state-machines", "SMCreateBDB", {"action_uid", "name", "status", "type", "uid"}),
-            (PUT, "/v1/bdbs/1", "state-machines", "SMUpdateBDB", {"action_uid", "name", "status", "type", "uid"}),
-            (PUT, "/v1/bdbs/1/flush", "state-machines", "SMUpdateBDB", {"action_uid", "name", "status", "type", "uid"}),
-            (DELETE, "/v1/users/7", "state-machines", "SMRedisACL", {"action_uid"}),
+            (PUT, "/v1/bdbs/1/actions/rebalance", {}, "state-machines", "SMUpdateBDB", {"action_uid"}),
+            (PUT, "/v1/bdbs/1/actions/revamp", {}, "state-machines", "SMUpdateBDB", {"action_uid"}),
+            (POST, "/v1/bdbs/1/actions/recover", {}, "state-machines", "SMRecoverBDB", {"action_uid"}),
+            (POST, "/v1/bdbs/1/actions/stop_traffic", {}, "state-machines", "SMUpdateBDB", {"action_uid"}),
+            (POST, "/v1/bdbs/1/actions/resume_traffic", {}, "state-machines", "SMUpdateBDB", {"action_uid"}),
+            (POST, "/v1/bdbs/1/upgrade", {}, "state-machines", "SMUpgradeBDB", BDB),
+            (POST, "/v1/bdbs", ORDERS, "state-machines", "SMCreateBDB", BDB | {"memory_size"}),
+            (POST, "/v2/bdbs", {"bdb": ORDERS}, "state-machines", "SMCreateBDB", BDB | {"memory_size"}),
+            (PUT, "/v1/bdbs/1", {}, "state-machines", "SMUpdateBDB", BDB),
+            (PUT, "/v1/bdbs/1/flush", {}, "state-machines", "SMUpdateBDB", BDB),
+            (DELETE, "/v1/users/7", {}, "state-machines", "SMRedisACL", {"action_uid"}),
+            (
+                POST, "/v1/users", PAT, "state-machines", "SMRedisACL",
+                {"action_uid", "email", "name", "role", "uid"},
+            ),
+            (PUT, "/v1/roles/7", {"name": "DBA"}, "state-machines", "SMRedisACL", {"action_uid", "name", "uid"}),
         ],
-    )
+    )  # fmt: skip
     def test_what_starts_what_and_says_so(
-        self, cluster: Cluster, method: str, target: str, kind: str, name: str, shape: set[str]
+        self, cluster: Cluster, method: str, target: str, body: object, kind: str, name: str, shape: set[str]
     ) -> None:
-        reply = cluster.ask(method, target)
+        reply = cluster.ask(method, target, body)
 
         document = json.loads(reply.body)
         assert (reply.code, set(document)) == (200, shape)
@@ -509,21 +517,125 @@ class TestStarting:
         assert (row["action_uid"], row["name"]) == (document["action_uid"], name)
 
     def test_the_descriptions(self, cluster: Cluster) -> None:
-        assert (
-            json.loads(cluster.ask(POST, "/v1/shards/actions/migrate").body)["description"] == "Migrate was triggered"
-        )
-        assert (
-            json.loads(cluster.ask(POST, "/v1/shards/actions/failover").body)["description"] == "Failover was triggered"
-        )
+        for verb in ("migrate", "failover"):
+            document = json.loads(cluster.ask(POST, f"/v1/shards/actions/{verb}", SHARDS).body)
+            assert document["description"] == f"{verb.capitalize()} was triggered"
 
     def test_a_created_database_is_pending_and_has_the_fields_of_the_request(self, cluster: Cluster) -> None:
-        first = json.loads(cluster.ask(POST, "/v1/bdbs", {"name": "orders", "memory_size": 100}).body)
-        second = json.loads(cluster.ask(POST, "/v1/bdbs", {"uid": 9}).body)
-        third = json.loads(cluster.ask(POST, "/v1/bdbs").body)
+        first = json.loads(cluster.ask(POST, "/v1/bdbs", ORDERS).body)
+        second = json.loads(cluster.ask(POST, "/v1/bdbs", {**ORDERS, "uid": 9}).body)
+        third = json.loads(cluster.ask(POST, "/v1/bdbs", ORDERS).body)
 
         assert (first["uid"], first["name"], first["memory_size"], first["status"]) == (1, "orders", 100, "pending")
         assert (second["uid"], third["uid"]) == (9, 10)
         assert cluster.get("/v1/actions/bdb/9")[0]["object_name"] == "bdb:9"
+
+    def test_v2_has_the_database_below_a_field_and_answers_with_it_alone(self, cluster: Cluster) -> None:  # E-START-26
+        request = {"bdb": {**ORDERS, "uid": 7}, "recovery_plan": {"original_bdb_shards": []}}
+
+        document = json.loads(cluster.ask(POST, "/v2/bdbs", request).body)
+
+        assert (document["uid"], document["name"], document["memory_size"]) == (7, "orders", 100)
+        assert not {"bdb", "recovery_plan"} & set(document)
+        assert cluster.get("/v1/actions/bdb/7")[0]["action_uid"] == document["action_uid"]
+
+    @pytest.mark.parametrize(
+        ("release", "target"),
+        [("8.2", "/v1/bdbs/4/modules/upgrade"), ("7.2", "/v1/modules/upgrade/bdb/4")],
+    )
+    def test_an_upgrade_of_modules_answers_with_the_module(self, release: str, target: str) -> None:  # E-START-6
+        cluster = Cluster(release)
+        asked = {"modules": [{"module_name": "ReJson", "new_module": "aa3648d7"}]}
+
+        document = json.loads(cluster.ask(POST, target, asked).body)
+
+        assert (document["uid"], document["module_name"], document["module_id"]) == (4, "ReJson", "aa3648d7")
+        assert "action_uid" not in document
+        assert cluster.get("/v1/actions")["state-machines"][0]["object_name"] == "bdb:4"
+
+    def test_the_other_upgrade_of_modules_is_gone_since_8_0(self) -> None:  # E-SINCE-13
+        assert Cluster("8.0").error(POST, "/v1/modules/upgrade/bdb/4") == (404, "not_found")
+
+    def test_a_user_is_no_work_on_a_database(self, cluster: Cluster) -> None:  # E-ASSUMED-28
+        started = [
+            json.loads(cluster.ask(method, target, body).body)["action_uid"]
+            for method, target, body in [
+                (POST, "/v1/users", PAT),
+                (PUT, "/v1/users/3", {"name": "Jo"}),
+                (DELETE, "/v1/redis_acls/3", {}),
+            ]
+        ]
+
+        rows = cluster.get("/v1/actions")["state-machines"]
+        assert [row["action_uid"] for row in rows] == started
+        assert not any("object_name" in row for row in rows)
+        assert cluster.error(GET, "/v1/actions/bdb/1") == (404, "db_not_found")
+        assert not any("additional_info" in row for row in cluster.get("/v2/actions"))
+
+    def test_a_password_is_never_answered(self, cluster: Cluster) -> None:
+        assert b"secret" not in cluster.ask(POST, "/v1/users", PAT).body
+
+    # Typed from E-PARAM-5 to E-PARAM-7.
+    @pytest.mark.parametrize(
+        ("target", "body", "code", "error_code"),
+        [
+            ("/v1/bdbs", {}, 406, "missing_db_name"),
+            ("/v1/bdbs", {"name": "orders"}, 406, "missing_memory_size"),
+            ("/v2/bdbs", ORDERS, 406, "missing_db_name"),
+            ("/v1/shards/actions/migrate", {"target_node_uid": 2}, 404, "shard_uids_required"),
+            ("/v1/shards/actions/migrate", {"shard_uids": ["1"]}, 404, "node_uid_required"),
+            ("/v1/shards/1/actions/migrate", {}, 404, "node_uid_required"),
+            ("/v1/shards/actions/failover", {}, 404, "shard_uids_required"),
+            ("/v1/users", {"email": "a", "password": "b"}, 400, "missing_field"),
+            ("/v1/users", {"email": "a", "role_uids": [1]}, 400, "missing_field"),
+            ("/v1/roles", {"name": "DBA"}, 400, "missing_field"),
+            ("/v1/redis_acls", {"acl": "+@all"}, 400, "missing_field"),
+            ("/v1/ldap_mappings", {}, 400, "missing_field"),
+        ],
+    )
+    def test_what_is_required_and_not_given(
+        self, cluster: Cluster, target: str, body: object, code: int, error_code: str
+    ) -> None:
+        assert cluster.error(POST, target, body) == (code, error_code)
+        assert cluster.endpoint.uids == ()
+
+    @pytest.mark.parametrize(
+        ("method", "target", "body", "told"),
+        [
+            (POST, "/v1/bdbs", {**ORDERS, "memory_size": "1GB"}, "memory_size must be an integer"),
+            (POST, "/v2/bdbs", {"bdb": [ORDERS]}, "bdb must be an object"),
+            (POST, "/v2/bdbs", {"bdb": {**ORDERS, "name": None}}, "name must be a string"),
+            (
+                POST, "/v1/shards/actions/migrate", {**SHARDS, "shard_uids": [3]},
+                "shard_uids must be an array of strings",
+            ),
+            (POST, "/v1/shards/actions/migrate", {**SHARDS, "dry_run": "yes"}, "dry_run must be a boolean"),
+            (POST, "/v1/nodes/1/actions/maintenance_on", {"evict_dbs": "1"}, "evict_dbs must be an array of strings"),
+            (POST, "/v1/cluster/actions/change_master", {"node_uid": 2}, "node_uid must be a string"),
+            (PUT, "/v1/bdbs/1?dry_run=maybe", {}, "the query parameter dry_run must be a boolean"),
+            (
+                PUT, "/v1/bdbs/1/actions/rebalance?max_operations=x", {},
+                "the query parameter max_operations must be an integer",
+            ),
+            (PUT, "/v1/users/3", {"role_uids": ["1"]}, "role_uids must be an array of integers"),
+        ],
+    )  # fmt: skip
+    def test_a_field_of_the_wrong_type(
+        self, cluster: Cluster, method: str, target: str, body: object, told: str
+    ) -> None:  # E-ASSUMED-26
+        reply = cluster.ask(method, target, body)
+
+        assert (reply.code, json.loads(reply.body)) == (400, {"description": told, "error_code": "invalid_schema"})
+        assert cluster.endpoint.uids == ()
+
+    def test_a_whole_number_may_have_a_point(self, cluster: Cluster) -> None:
+        assert cluster.ask(POST, "/v1/bdbs", {**ORDERS, "memory_size": 1e9}).code == 200
+
+    def test_a_node_is_told_to_take_the_settings_of_another(self) -> None:  # E-NODE-11
+        body, target = {"source_node_uid": "1"}, "/v1/nodes/2/actions/clone_node_settings"
+
+        assert Cluster("7.2").ask(POST, target, body).code == 200
+        assert Cluster("7.2", "documented").error(POST, target, body) == (404, "invalid_action")
 
     def test_a_deleted_database_is_told_whole_and_its_record_vanishes(self, cluster: Cluster) -> None:
         document = json.loads(cluster.ask(DELETE, "/v1/bdbs/2").body)
@@ -561,17 +673,53 @@ class TestStarting:
     def test_before_8_0_the_deletion_of_a_user_answers_with_nothing(self) -> None:
         assert Cluster("7.22").ask(DELETE, "/v1/users/7").body == b""
 
+    # Typed from E-PARAM-1 and E-PARAM-3: what is answered, from which release on.
     @pytest.mark.parametrize(
-        ("method", "target", "body"),
+        ("release", "method", "target", "body", "shape"),
         [
-            (POST, "/v1/shards/actions/migrate?dry_run=true", b""),
-            (POST, "/v1/shards/actions/migrate", b'{"dry_run": true}'),
-            (PUT, "/v1/bdbs/1/actions/rebalance?dry_run=true", b""),
+            ("7.2", POST, "/v1/bdbs?dry_run", ORDERS, {"memory_size", "name", "type", "uid"}),
+            ("7.2", POST, "/v2/bdbs?dry_run=1", {"bdb": ORDERS}, {"memory_size", "name", "type", "uid"}),
+            ("7.2", PUT, "/v1/bdbs/1?dry_run=True", {}, {"name", "type", "uid"}),
+            ("7.2", PUT, "/v1/bdbs/1/flush?dry_run=true", {}, {"name", "type", "uid"}),
+            ("7.2", POST, "/v1/shards/actions/migrate", {**SHARDS, "dry_run": True}, None),
+            ("7.8", POST, "/v1/shards/1/actions/failover", {"dry_run": True}, None),
+            ("7.8", PUT, "/v1/bdbs/1/actions/rebalance?dry_run=true", {}, "blueprint"),
+            ("7.22", PUT, "/v1/bdbs/1/actions/revamp?dry_run=true", {}, "blueprint"),
+            ("7.8", POST, "/v1/users?dry_run", PAT, {"email", "name", "role", "uid"}),
+            ("7.8", PUT, "/v1/redis_acls/3?dry_run", {"acl": "+@all"}, {"acl", "uid"}),
+            ("8.0", DELETE, "/v1/roles/3?dry_run=true", {}, None),
         ],
     )
-    def test_a_dry_run_starts_nothing(self, cluster: Cluster, method: str, target: str, body: bytes) -> None:
-        assert cluster.ask(method, target, body).body in (b"", b"[]")
+    @pytest.mark.parametrize("profile", ["wire", "documented"])
+    def test_a_dry_run_starts_nothing(
+        self, release: str, profile: str, method: str, target: str, body: object, shape: object
+    ) -> None:
+        release = "7.4" if "migrate" in target else release
+        cluster = Cluster(release, profile)
+
+        reply = cluster.ask(method, target, body)
+
+        assert reply.code == 200
+        document = json.loads(reply.body) if reply.body else None
+        assert (set(document) if isinstance(document, dict) else "blueprint" if document else None) == shape
         assert cluster.endpoint.uids == ()
+        validate_exchanges(cluster.endpoint.journal, release=release, profile=profile)
+
+    @pytest.mark.parametrize(
+        ("release", "method", "target", "body"),
+        [
+            ("8.2", POST, "/v1/bdbs?dry_run=false", ORDERS),
+            ("8.2", POST, "/v1/shards/actions/migrate", {**SHARDS, "dry_run": False}),
+            ("7.4", POST, "/v1/users?dry_run", PAT),
+            ("7.22", DELETE, "/v1/roles/3?dry_run", {}),
+        ],
+    )
+    def test_what_is_no_dry_run_starts_an_operation(self, release: str, method: str, target: str, body: object) -> None:
+        cluster = Cluster(release)
+
+        cluster.ask(method, target, body)
+
+        assert len(cluster.endpoint.uids) == 1
 
     @pytest.mark.parametrize("bdb_uid", ["x", "0", "-1", "01", "%31%2f", "²", "9" * 5000])
     def test_what_is_no_database(self, cluster: Cluster, bdb_uid: str) -> None:
@@ -584,8 +732,8 @@ class TestPlanned:
     ) -> None:
         uid = cluster.endpoint.plan(POST, "/v1/shards/actions/migrate", [running(), failed()], None)
 
-        first = json.loads(cluster.ask(POST, "/v1/shards/actions/migrate").body)["action_uid"]
-        second = json.loads(cluster.ask(POST, "/v1/shards/actions/migrate").body)["action_uid"]
+        first = json.loads(cluster.ask(POST, "/v1/shards/actions/migrate", SHARDS).body)["action_uid"]
+        second = json.loads(cluster.ask(POST, "/v1/shards/actions/migrate", SHARDS).body)["action_uid"]
 
         assert first == uid
         assert [cluster.get(f"/v1/actions/{each}")["status"] for each in (first, second)] == ["running", "queued"]
@@ -610,7 +758,7 @@ class TestPlanned:
         uid = cluster.endpoint.plan(POST, "/v1/bdbs", [active()], None)
 
         assert cluster.ask(POST, "/v1/bdbs", role="db_viewer").code == 403
-        assert json.loads(cluster.ask(POST, "/v1/bdbs").body)["action_uid"] == uid
+        assert json.loads(cluster.ask(POST, "/v1/bdbs", ORDERS).body)["action_uid"] == uid
 
     def test_a_script_of_the_wrong_kind_is_refused_when_it_is_written(self, cluster: Cluster) -> None:
         with pytest.raises(ScriptError, match="'running' is a status of a task, not of a state machine"):
@@ -787,6 +935,15 @@ class TestTokens:
         assert cluster.error(POST, "/v1/users/authorize", {"username": "x", "password": "y"}) == (401, "unauthorized")
         assert cluster.error(POST, "/v1/users/authorize", {"username": 3}) == (401, "unauthorized")
 
+    def test_the_credentials_may_stand_in_the_header(self, cluster: Cluster) -> None:  # E-HTTP-18
+        reply = cluster.ask(POST, "/v1/users/authorize", {"ttl": 60}, role="db_viewer")
+
+        token = json.loads(reply.body)["access_token"]
+        assert cluster.ask(GET, "/v1/actions", authorization=f"JWT {token}").code == 200
+        cluster.clock.advance(60)
+        assert cluster.ask(GET, "/v1/actions", authorization=f"JWT {token}").code == 401
+        assert cluster.error(POST, "/v1/users/authorize", {}, authorization="Basic xx") == (401, "unauthorized")
+
     def test_no_token_gets_into_the_journal(self, cluster: Cluster) -> None:
         token = self.token(cluster)
 
@@ -824,7 +981,7 @@ class TestAdding:
             cluster.task(uid="mine")
         with pytest.raises(UsageError, match="uid 'mine' is in use"):
             cluster.endpoint.plan(POST, "/v1/bdbs", None, "mine")
-        assert json.loads(cluster.ask(POST, "/v1/bdbs").body)["action_uid"] == "mine"
+        assert json.loads(cluster.ask(POST, "/v1/bdbs", ORDERS).body)["action_uid"] == "mine"
 
     @pytest.mark.parametrize("uid", ["", "a/b", 3])
     def test_what_is_no_uid(self, cluster: Cluster, uid: object) -> None:

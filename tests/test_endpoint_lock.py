@@ -83,7 +83,9 @@ def test_every_use_of_records_faults_and_plans_holds_the_lock(redis_actions: Red
     endpoint.journal = Watched(endpoint.journal, lock, used, "add")
 
     def ask(method: str, path: str) -> int:
-        return requests.request(method, redis_actions.url + path, auth=redis_actions.auth).status_code
+        bdb = {"name": "db", "memory_size": 1}
+        body = {"bdb": bdb, **bdb} if method == "POST" and path.endswith("bdbs") else None
+        return requests.request(method, redis_actions.url + path, auth=redis_actions.auth, json=body).status_code
 
     task = redis_actions.add_action("migrate_shards", script=[queued(), faults.status(503), starting(), running()])
     node = redis_actions.add_action("remove", node_uid="1", script=[completed()])
@@ -162,7 +164,7 @@ def test_nor_one_that_a_request_starts(redis_actions: RedisActions, next_poll: C
     redis_actions.when("POST", "/v1/bdbs", script=[faults.status(503), active()])
     codes = next_poll()
 
-    requests.post(redis_actions.url + "/v1/bdbs", json={}, auth=redis_actions.auth)
+    requests.post(redis_actions.url + "/v1/bdbs", json={"name": "db", "memory_size": 1}, auth=redis_actions.auth)
 
     assert codes == [503]
 
@@ -172,7 +174,7 @@ def test_the_faults_of_a_planned_script_count_their_seconds_from_its_start(redis
         "POST", "/v1/bdbs", script=[active(seconds=20), faults.status(503), completed()]
     )
     redis_actions.clock.advance(50)
-    requests.post(redis_actions.url + "/v1/bdbs", json={}, auth=redis_actions.auth)
+    requests.post(redis_actions.url + "/v1/bdbs", json={"name": "db", "memory_size": 1}, auth=redis_actions.auth)
 
     codes = []
     for _ in range(3):

@@ -38,7 +38,7 @@ def test_every_cited_fact_exists(path: Path) -> None:
 
 
 def test_the_conflict_register_is_whole() -> None:
-    assert {f"E-C{number}" for number in range(1, 19)} <= set(facts())
+    assert {f"E-C{number}" for number in range(1, 21)} <= set(facts())
 
 
 def test_every_assumption_is_cited_where_it_is_coded() -> None:

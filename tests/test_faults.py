@@ -375,7 +375,7 @@ def test_faults_stand_among_steps_of_seconds(redis_actions: RedisActions) -> Non
 
 def test_what_a_request_starts_may_meet_faults(redis_actions: RedisActions) -> None:
     handle = redis_actions.when("POST", "/v1/bdbs", script=[faults.not_found(), active(), completed()])
-    requests.post(f"{redis_actions.url}/v1/bdbs", json={"name": "db"}, auth=redis_actions.auth)
+    requests.post(f"{redis_actions.url}/v1/bdbs", json={"name": "db", "memory_size": 1}, auth=redis_actions.auth)
 
     assert codes(redis_actions, handle, 3) == [404, 200, 200]
 

@@ -19,7 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "bundled", "incidents"),
     ("arguments",),
     ("releases", "redaction"),
-    ("lifecycle", "access", "clock"),
+    ("lifecycle", "access", "clock", "parameters"),
     ("script", "strategies"),
     ("model", "routes"),
     ("wire", "journal", "records", "trace", "coverage"),
@@ -39,7 +39,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 CORE = (
     "arguments", "errors", "releases", "lifecycle", "access", "clock", "script", "model", "routes", "wire", "journal",
     "records", "endpoint", "options", "bundled", "trace", "timeline", "assertions", "polling", "coverage", "messages",
-    "faults", "injection", "report", "handle", "starts", "redaction", "plain", "incidents", "past_end",
+    "faults", "injection", "report", "handle", "starts", "redaction", "plain", "incidents", "past_end", "parameters",
 )  # fmt: skip
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 CONTRACT = sorted((PACKAGE / "contract").glob("*.py"))

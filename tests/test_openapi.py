@@ -10,7 +10,7 @@ from typing import Any
 import build_openapi
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -37,6 +37,12 @@ CHECKS = [
     positive_data_acceptance,
     ignored_auth,
 ]
+
+
+# A dry run of these answers 200 without a body (E-PARAM-3, E-ASSUMED-27); OpenAPI has one reply for a code.
+WITHOUT_BODY = [
+    f"POST /v1/shards/{which}actions/{verb}" for which in ("", "{shard_uid}/") for verb in ("migrate", "failover")
+] + ["DELETE /v1/roles/{object_uid}"]
 
 
 def described() -> dict[str, Any]:
@@ -80,6 +86,7 @@ def explore(operation: str, stub: RedisActions, examples: int) -> None:
     @settings(max_examples=examples, database=None, suppress_health_check=list(HealthCheck))
     @given(case=found.as_strategy())
     def check(case: Any) -> None:
+        assume(not (operation in WITHOUT_BODY and "dry_run" in f"{case.body}{case.query}"))
         case.call_and_validate(base_url=stub.url, headers=headers, checks=CHECKS)
 
     check()

@@ -122,7 +122,8 @@ def test_the_official_body_comes_out_of_the_stub(name: str, make_redis_actions: 
     stub = make_redis_actions(release=release, profile="documented")
 
     method, path = PLAYS[name](stub)
-    reply = requests.request(method, stub.url + path, auth=stub.auth)
+    migration = {"shard_uids": ["2", "4", "6"], "target_node_uid": 9} if "migrate" in path else None
+    reply = requests.request(method, stub.url + path, auth=stub.auth, json=migration)
 
     assert typed(reply.json()) == typed(json.loads((PAYLOADS / f"{name}.json").read_text()))
 

@@ -491,7 +491,9 @@ class TestTheHandle:
             def test_not_started(redis_actions):
                 started = redis_actions.when("POST", "/v1/bdbs")
                 assert started.status == "not started"
-                reply = requests.post(redis_actions.url + "/v1/bdbs", auth=redis_actions.auth)
+                reply = requests.post(
+                    redis_actions.url + "/v1/bdbs", json={"name": "db", "memory_size": 1}, auth=redis_actions.auth
+                )
                 assert reply.json()["action_uid"] == started.uid
                 assert started.status == "pending"
             def test_other(redis_actions):

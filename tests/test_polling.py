@@ -181,7 +181,7 @@ class TestAfterTheEnd:
     def test_a_404_before_the_record_is_none(self, redis_actions: RedisActions, session: Any) -> None:
         action = redis_actions.when("POST", "/v1/bdbs", script=[completed()])
         poll(redis_actions, session, action)
-        session.post(f"{redis_actions.url}/v1/bdbs")
+        session.post(f"{redis_actions.url}/v1/bdbs", json={"name": "db", "memory_size": 1})
         poll(redis_actions, session, action)
 
         action.assert_not_polled_after_terminal()

@@ -36,6 +36,8 @@ def test_a_feature_is_documented_from_its_first_release_on(feature: str) -> None
         ("v2-actions", "7.22", "7.22"),
         ("aborted", "8.0", "7.2"),
         ("deletion-tells-action", "8.0", "8.0"),
+        ("dry-run-of-access", "7.8", "7.8"),
+        ("dry-run-of-deletion", "8.0", "8.0"),
     ],
 )
 def test_the_age_of_a_page_and_the_age_of_what_it_describes_are_two_facts(

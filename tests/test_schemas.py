@@ -163,7 +163,7 @@ class TestTheCorpus:
         proof = adequacy.prove()
 
         assert proof.unnoticed == []
-        assert proof.schemas == len(FILES) == 61
+        assert proof.schemas == len(FILES) == 64
         assert proof.changes > 1000
 
     def test_the_proof_notices_a_corpus_that_is_too_small(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,7 +74,7 @@ class TestConnections:
 
     def test_a_client_that_expects_to_be_asked_is_asked(self, redis_actions: RedisActions) -> None:
         with Wire(redis_actions) as wire:
-            wire.send(wire.request("POST /v1/bdbs HTTP/1.1", "Expect: 100-continue", "Content-Length: 2"))
+            wire.send(wire.request("PUT /v1/bdbs/1 HTTP/1.1", "Expect: 100-continue", "Content-Length: 2"))
             assert wire.file.readline() == b"HTTP/1.1 100 Continue\r\n"
             assert wire.file.readline() == b"\r\n"
             wire.send(b"{}")
@@ -154,7 +154,7 @@ class TestHostileBytes:
 
     def test_a_chunked_body_is_read(self, redis_actions: RedisActions) -> None:
         with Wire(redis_actions) as wire:
-            body = b'8\r\n{"name":\r\n4\r\n"x"}\r\n0\r\n\r\n'
+            body = b'8\r\n{"name":\r\n15\r\n"x","memory_size":10}\r\n0\r\n\r\n'
             answer = wire.ask("POST /v1/bdbs HTTP/1.1", "Transfer-Encoding: chunked", body=body)
 
             assert b'"name":"x"' in answer.body
@@ -162,7 +162,7 @@ class TestHostileBytes:
 
     def test_a_length_that_is_too_small_makes_the_rest_a_bad_request(self, redis_actions: RedisActions) -> None:
         with Wire(redis_actions) as wire:
-            answer = wire.ask("POST /v1/bdbs HTTP/1.1", "Content-Length: 2", body=b"{}rest\r\n\r\n")
+            answer = wire.ask("PUT /v1/bdbs/1 HTTP/1.1", "Content-Length: 2", body=b"{}rest\r\n\r\n")
 
             assert answer.code == 200
             assert wire.read().code == 400

@@ -38,7 +38,9 @@ class Sound(ActionsClientContract):
         )
 
     def start(self, target: Target) -> Any:
-        return self.poller(target).start("POST", "/v1/bdbs", timeout=target.timeout, body={"name": "db"})
+        return self.poller(target).start(
+            "POST", "/v1/bdbs", timeout=target.timeout, body={"name": "db", "memory_size": 1 << 30}
+        )
 
     def wait(self, target: Target) -> Any:
         return self.poller(target).wait(target.action_uid, timeout=target.timeout)
@@ -65,7 +67,11 @@ class SoundAsync(Sound):
         return poller
 
     async def start(self, target: Target) -> str:
-        return str(await self.poller(target).start("POST", "/v1/bdbs", timeout=target.timeout, body={"name": "db"}))
+        return str(
+            await self.poller(target).start(
+                "POST", "/v1/bdbs", timeout=target.timeout, body={"name": "db", "memory_size": 1 << 30}
+            )
+        )
 
     async def wait(self, target: Target) -> str:
         return str(await self.poller(target).wait(target.action_uid, timeout=target.timeout))

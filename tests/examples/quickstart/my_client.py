@@ -34,8 +34,9 @@ class MyClient:
                 raise ActionFailed(action.get("error_message", action["status"]))
             self.sleep(poll_every)
 
-    def call(self, method: str, path: str) -> dict[str, Any]:
-        request = urllib.request.Request(self.url + path, headers=self.headers, method=method)
+    def call(self, method: str, path: str, **fields: object) -> dict[str, Any]:
+        data = json.dumps(fields).encode() if fields else None
+        request = urllib.request.Request(self.url + path, data, self.headers, method=method)
         try:
             with urllib.request.urlopen(request) as reply:
                 body: dict[str, Any] = json.load(reply)

@@ -38,6 +38,6 @@ def test_it_notices_that_the_record_has_vanished(redis_actions: RedisActions, cl
 def test_it_follows_what_it_has_started(redis_actions: RedisActions, client: MyClient) -> None:
     redis_actions.when("POST", "/v1/shards/actions/migrate", script=[running(polls=2), completed()])
 
-    started = client.call("POST", "/v1/shards/actions/migrate")
+    started = client.call("POST", "/v1/shards/actions/migrate", shard_uids=["3"], target_node_uid=2)
 
     assert client.wait(started["action_uid"])["progress"] == "100"
