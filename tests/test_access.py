@@ -64,6 +64,37 @@ def test_a_token_is_good_until_its_time_is_over() -> None:
     assert access.role_of(f"Bearer {token}", now=10) is None
 
 
+def test_a_password_that_was_changed_and_tokens_given_for_it_are_worth_nothing() -> None:
+    access = Access()
+    old = access.auth_for("admin")
+    tokens = [access.token(role, ttl=300, now=0, epoch=1000) for role in ("admin", "db_viewer")]
+
+    access.renew()
+
+    assert access.role_of(basic(*old), now=0) is None
+    assert [access.role_of(f"JWT {token}", now=0) for token in tokens] == [None, None]
+    assert access.auth_for("admin")[0] == old[0]
+    assert access.role_of(basic(*access.auth_for("admin")), now=0) == "admin"
+    assert access.role_of(basic(*access.auth_for("db_viewer")), now=0) == "db_viewer"
+    fresh = access.token("admin", ttl=300, now=0, epoch=1000)
+    assert access.role_of(f"JWT {fresh}", now=0) == "admin"
+    assert {old[1], access.auth_for("admin")[1]} <= access.passwords
+
+
+@pytest.mark.parametrize("spoilt", ["{}!", "!{}", "{}====x", "{} x", "{}\n="])
+def test_credentials_with_something_else_in_them_are_not_read(spoilt: str) -> None:
+    encoded = basic("admin@example.com", "admin-password").removeprefix("Basic ")
+
+    assert Access().role_of("Basic " + encoded, now=0) == "admin"
+    assert Access().role_of("Basic " + spoilt.format(encoded), now=0) is None
+
+
+def test_the_scheme_may_be_written_in_any_case() -> None:
+    header = basic("admin@example.com", "admin-password")
+
+    assert Access().role_of(header.replace("Basic", "bAsIc"), now=0) == "admin"
+
+
 def test_a_token_says_itself_when_it_expires() -> None:
     token = Access().token("admin", ttl=300, now=10, epoch=1000)
 

@@ -15,6 +15,7 @@ from pytest_redis_actions.errors import ScriptError, UsageError
 from pytest_redis_actions.lifecycle import OTHER, STATE_MACHINE, TASK
 from pytest_redis_actions.model import Place
 from pytest_redis_actions.releases import RELEASES
+from pytest_redis_actions.routes import ROUTES, Route
 from pytest_redis_actions.script import Step, active, completed, failed, gone, pending, queued, running, starting
 
 GET, POST, PUT, DELETE = "GET", "POST", "PUT", "DELETE"
@@ -383,6 +384,16 @@ class TestRefusals:
         assert cluster.endpoint.unrouted == (
             "  GET /v1/bdbs/1  (/v1/bdbs/{bdb_uid} is played for PUT and DELETE only)",
         )
+
+    @pytest.mark.parametrize("route", [route for route in ROUTES if not route.whole], ids=lambda route: route.template)
+    def test_a_method_that_the_stub_does_not_play_is_no_405(self, route: Route) -> None:
+        cluster = Cluster(next(release for release in reversed(RELEASES) if route.is_in(release)))
+        path = "/".join("1" if part.startswith("{") else part for part in route.template.split("/"))
+
+        reply = cluster.ask("PATCH", path)
+
+        assert (reply.code, header(reply, "allow")) == (404, None)
+        assert len(cluster.endpoint.unrouted) == 1
 
     def test_options_tells_the_methods(self, cluster: Cluster) -> None:
         reply = cluster.ask("OPTIONS", "/v1/nodes/1/actions/remove")
