@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,8 +11,8 @@ from typing import Any
 from ..driving.block import Block
 from ..driving.ledger import OutsideThread, abandon
 from ..errors import EndlessWait, StandStill
-from ..journal import Exchange
 from ..options import Options
+from ..past_end import PAST_END
 from ..server import StubServer
 from ..server.certificates import Authority
 from ..stub import RedisActions
@@ -20,13 +20,14 @@ from .calls import Call, Client, ClientThread, threads_of
 from .outcome import Outcome, Stopped, Why
 from .scenarios import HEADERS, MIDDLE, READ_TIMEOUT, SHORT, UNKNOWN_UID, Play, Scenario, Stage
 from .target import Target
-from .watch import PAST_END, PAST_END_REAL, RATE, DrivenClock, FastClock, Watch
+from .watch import RATE, DrivenClock, FastClock, Watch
 
 __all__ = ["Client", "run_play"]
 
 __tracebackhide__ = True
 
 UNDRIVEN_DEADLINE = 600.0  # real seconds, of plays that a sound client completes
+PAST_END_REAL = 10  # polls past the end, of a client that really waits
 _PATIENCE = 10  # times real_seconds for a whole play on virtual time
 _GRACE = 0.5  # real seconds for a client that was stopped
 _BOUNDS = {"max_polls": Why.REQUESTS, "max_virtual_seconds": Why.VIRTUAL_TIME, "": Why.LOOKS}
@@ -85,7 +86,7 @@ class _Cluster:
         server = StubServer(authority=self._authority() if tls else None, certificate=kind)
         server.start(refusing=refuses > 0)
         self._servers.append(server)
-        stub = RedisActions.on(server, Options.of({"strict": False, "clock": self._clock, **options}))
+        stub = RedisActions.on(server, Options.of({"strict": False, "clock": self._clock, "past_end": None, **options}))
         if refuses:
             self._clock.call_after(refuses * _pace(self._client), server.listen)
         return stub
@@ -117,30 +118,51 @@ def run_play(client: Client, scenario: Scenario, play: Play, authority: Callable
     watch.follow(cluster.stub.journal)
     stage = Stage(cluster.stub, cluster.elsewhere, is_driven=bool(client.drive))
     action = play.setting(stage)
-    calls = [
-        Call(
-            client,
-            _target(uid, limits, scenario, cluster.stub),
-            starts=scenario.capability == "starts",
-            again=action.cancel if play.again and action else None,
-        )
-        for uid in stage.wanted or [action.uid if action else UNKNOWN_UID]
-    ]
+    uids = list(stage.wanted) or [action.uid if action else UNKNOWN_UID]
+    again = action.cancel if play.again and action else None
+    starts = scenario.capability == "starts"
+    calls = [Call(client, _target(uid, limits, scenario, cluster.stub), starts=starts, again=again) for uid in uids]
     before = set(threading.enumerate())
     stopped = _run(limits, clock, watch, calls)
-    left = _left_threads(before)
+    shared = Outcome(
+        uid=None,
+        strangers=tuple(each for other in cluster.others for each in other.journal),
+        seconds=clock.seconds / _pace(client),
+        timeout=limits.deadline,
+        is_driven=bool(client.drive),
+        real=watch.real,
+        threads=_left_threads(before),
+    )
+    journal = cluster.stub.journal
+    requests = [tuple(journal) if len(uids) == 1 else journal.of(uid) for uid in uids]
     outcomes = [
         replace(
-            _outcome(call, limits, watch, cluster, stopped, is_alone=len(calls) == 1),
+            _ended(shared, call, stopped),
             uid=uid,
             wanted=stage.wanted.get(uid, ""),
-            seconds=clock.seconds / _pace(client),
-            threads=left,
+            exchanges=tuple(replace(each, seconds=each.seconds / _pace(client)) for each in exchanges),
         )
-        for uid, call in zip(stage.wanted or [action.uid if action else UNKNOWN_UID], calls, strict=True)
+        for uid, call, exchanges in zip(uids, calls, requests, strict=True)
     ]
     cluster.close(park=any(call.is_abandoned for call in calls))
     return outcomes
+
+
+def _ended(shared: Outcome, call: Call, stopped: Stopped | None) -> Outcome:
+    """Return an outcome with how a call has ended."""
+    place, source = call.place()
+    was_stopped = call.interrupted is not None or not call.has_ended
+    swallows = call.is_abandoned and shared.is_driven
+    return replace(
+        shared,
+        returned=call.returned,
+        error=call.error,
+        place=place,
+        source=source,
+        stopped=replace(stopped, is_abandoned=swallows) if stopped and was_stopped else None,
+        renewals=call.target.renewals,
+        headers=call.target.headers,
+    )
 
 
 def _target(uid: str, limits: Limits, scenario: Scenario, stub: RedisActions) -> Target:
@@ -157,35 +179,6 @@ def _target(uid: str, limits: Limits, scenario: Scenario, stub: RedisActions) ->
         waits_for=scenario.waits_for or client.waits_for,
         renew=lambda: stub.auth,
     )
-
-
-def _outcome(
-    call: Call, limits: Limits, watch: Watch, cluster: _Cluster, stopped: Stopped | None, *, is_alone: bool
-) -> Outcome:
-    client, journal = limits.client, cluster.stub.journal
-    place, source = call.place()
-    was_stopped = call.interrupted is not None or not call.has_ended
-    swallows = call.is_abandoned and bool(client.drive)
-    return Outcome(
-        uid=None,
-        returned=call.returned,
-        error=call.error,
-        place=place,
-        source=source,
-        stopped=replace(stopped, is_abandoned=swallows) if stopped and was_stopped else None,
-        exchanges=_in_own_seconds(journal if is_alone else journal.of(str(call.target.action_uid)), client),
-        strangers=tuple(each for other in cluster.others for each in other.journal),
-        timeout=limits.deadline,
-        is_driven=bool(client.drive),
-        real=watch.real,
-        renewals=call.target.renewals,
-        headers=call.target.headers,
-    )
-
-
-def _in_own_seconds(exchanges: Sequence[Exchange], client: Client) -> tuple[Exchange, ...]:
-    pace = _pace(client)
-    return tuple(exchanges) if pace == 1 else tuple(replace(each, seconds=each.seconds / pace) for each in exchanges)
 
 
 # From the start to the end

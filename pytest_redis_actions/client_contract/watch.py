@@ -2,58 +2,58 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import threading
 
 from ..clock import VirtualClock, WallClock
-from .verdicts import SHORTEST, TERMINAL
+from ..journal import Exchange, Journal
+from ..past_end import PastEnd
+from .verdicts import SHORTEST
 
-if TYPE_CHECKING:
-    from ..journal import Exchange
-
-__all__ = ["RATE", "PAST_END", "PAST_END_REAL", "DrivenClock", "FastClock", "Watch"]
+__all__ = ["RATE", "DrivenClock", "FastClock", "Watch"]
 
 RATE = 60.0  # seconds on a wall clock for one real second
-PAST_END, PAST_END_REAL = 50, 10  # polls after a terminal status, in a row; the second for a client that really waits
 FREE = 600  # requests at one instant at which a client is stopped
 
 
 class Watch:
     """Follows the journal of one play.
 
+    Args:
+        past_end: polls after the end of an operation, in a row, after which a client is to be stopped.
+
     Attributes:
-        past_end: whether one operation was polled too often after its end.
+        past_end: whether there were so many.
         interval: the longest time between two polls of one operation, in real seconds.
         moved: the real seconds at which the last request came.
         real: number of a request -> the real seconds at which it came.
     """
 
-    def __init__(self, past_end: int = PAST_END) -> None:
-        self._past_end = past_end
+    def __init__(self, past_end: int) -> None:
+        self._limit = past_end
         self.past_end = False
         self.interval = 0.0
         self.moved = 0.0
         self.real: dict[int, float] = {}
         self._clock = WallClock()
-        self._journal: Sequence[Exchange] = ()
-        self._ended: Counter[str] = Counter()
+        self._lock = threading.Lock()
         self._last: dict[str, float] = {}
+        self.follow(Journal())
 
     @property
     def now(self) -> float:
         """Real seconds since the watch began."""
         return self._clock.seconds
 
-    def follow(self, journal: Sequence[Exchange]) -> None:
+    def follow(self, journal: Journal) -> None:
         """Begin to follow a journal."""
         self._journal = journal
+        self._ends = PastEnd(self._limit, journal)
 
     def look(self) -> None:
         """Take note of what the journal has got since the last look. Called after each request."""
-        self.moved = self.now
-        for each in self._journal[len(self.real) :]:
-            if each.number not in self.real:
+        with self._lock:
+            self.moved = self.now
+            for each in self._journal[len(self.real) :]:
                 self.real[each.number] = self.moved
                 self._note(each)
 
@@ -61,10 +61,7 @@ class Watch:
         for uid in exchange.aimed if exchange.method == "GET" else ():
             self.interval = max(self.interval, self.moved - self._last.get(uid, self.moved))
             self._last[uid] = self.moved
-        alone = len(exchange.shown) == 1
-        for uid, body in exchange.shown.items() if alone else ():
-            self._ended[uid] = self._ended[uid] + 1 if body.get("status") in TERMINAL else 0
-            self.past_end = self.past_end or self._ended[uid] > self._past_end
+        self.past_end = self._ends.note(exchange) or self.past_end
 
 
 class DrivenClock(VirtualClock):
