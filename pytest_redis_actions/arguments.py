@@ -8,11 +8,13 @@ import math
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import FrameType
 from typing import ParamSpec, TypeVar
 
 from .errors import RedisActionsWarning, UsageError, nearest, shown
 
-__all__ = ["check_number", "check_options", "is_near", "warn", "with_example"]
+__all__ = ["caller", "check_number", "check_options", "is_near", "warn", "with_example"]
 
 __tracebackhide__ = True
 
@@ -141,7 +143,19 @@ def _nearer(function: Callable[..., object], given: Mapping[str, object]) -> str
 
 def warn(text: str) -> None:
     """Warn at the caller's line: the first one outside of this package."""
-    frame, level = sys._getframe(1), 2
+    _, level = _outside()
+    warnings.warn(text, RedisActionsWarning, stacklevel=level)
+
+
+def caller() -> str:
+    """Return the caller's line, the first one outside of this package: "test_it.py:12 in test_it"."""
+    frame, _ = _outside()
+    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} in {frame.f_code.co_name}"
+
+
+def _outside() -> tuple[FrameType, int]:
+    """Return the first frame outside of this package, and its level as seen by who asked."""
+    frame, level = sys._getframe(2), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(f"{__package__}."):
         frame, level = frame.f_back, level + 1
-    warnings.warn(text, RedisActionsWarning, stacklevel=level)
+    return frame, level

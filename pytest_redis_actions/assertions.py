@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .arguments import caller, check_number, with_example
 from .clock import Clock, WallClock
 from .errors import RedisActionsError, UsageError, exact, safe, shown
 from .lifecycle import GONE, STATE_MACHINE, TASK, V2, Lifecycle, check_kind, lifecycle
@@ -259,6 +260,7 @@ def _uid_of(row: Mapping[str, object]) -> str | None:
     return uid if uid is None or isinstance(uid, str) else shown(uid)
 
 
+@with_example('wait_for(poll, "completed", timeout=600, every=5)')
 def wait_for(
     poll: Callable[[], Any],
     status: str | Collection[str],
@@ -273,7 +275,7 @@ def wait_for(
 
     Args:
         poll: returns a status word, a body, or None for a record that is gone; a coroutine function makes this return
-            an awaitable.
+            a coroutine. A test that does not await it fails.
         status: the word that is waited for, or several.
         timeout: seconds after which to give up.
         every: seconds between two polls.
@@ -283,12 +285,28 @@ def wait_for(
 
     Raises:
         LifecycleError: the status can no longer be reached, or did not come in time; with the history.
-        UsageError: a negative time, a status that the kind lacks.
+        UsageError: a negative time, a status that the kind lacks, a poll that cannot be called.
     """
+    if not callable(poll):
+        raise UsageError(
+            f"poll must be a function, not {shown(poll, 40)}",
+            fix="write wait_for(lambda: client.get(uid), …)",
+            value=poll,
+        )
     waiting = _Waiting(status, timeout, every, clock or WallClock(), _life(kind, release, "wire"))
     if inspect.iscoroutinefunction(poll):
-        return waiting.asynchronously(poll)
+        return waiting.asynchronously(poll, caller())
     return waiting.synchronously(poll)
+
+
+_unawaited: dict[object, str] = {}
+
+
+def never_awaited() -> tuple[str, ...]:
+    """Return where `wait_for` was called and its coroutine never began, since this was last asked."""
+    found = tuple(_unawaited.values())
+    _unawaited.clear()
+    return found
 
 
 class _Waiting:
@@ -299,10 +317,7 @@ class _Waiting:
         several = isinstance(given, (list, tuple, set, frozenset))
         wanted: tuple[object, ...] = tuple(map(exact, given)) if several else (given,)  # type: ignore[call-overload]  # it is
         for name, value in (("timeout", timeout), ("every", every)):
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
-                raise UsageError(
-                    f"{name} must be seconds from 0, not {shown(value, 30)}", fix="give a number", value=value
-                )
+            check_number(name, value, unit="seconds")
         for word in wanted:
             if type(word) is not str or (word not in life.transitions and word != GONE):
                 legal = ", ".join(life.statuses)
@@ -318,11 +333,24 @@ class _Waiting:
     def synchronously(self, poll: Callable[[], Any]) -> Any:
         while True:
             answer = poll()
+            if inspect.isawaitable(answer):
+                if inspect.iscoroutine(answer):
+                    answer.close()
+                raise UsageError(
+                    "poll returned an awaitable",
+                    fix="give a coroutine function, async def poll(): …, and await wait_for",
+                )
             if self._is_reached(answer):
                 return answer
             self.clock.sleep(self.every)
 
-    async def asynchronously(self, poll: Callable[[], Awaitable[Any]]) -> Any:
+    def asynchronously(self, poll: Callable[[], Awaitable[Any]], where: str) -> Coroutine[Any, Any, Any]:
+        token = object()
+        _unawaited[token] = where
+        return self._asynchronously(poll, token)
+
+    async def _asynchronously(self, poll: Callable[[], Awaitable[Any]], token: object) -> Any:
+        _unawaited.pop(token, None)
         while True:
             answer = await poll()
             if self._is_reached(answer):

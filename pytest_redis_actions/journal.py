@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import overload
 
+from .arguments import check_number
+from .errors import UsageError, shown
 from .redaction import Headers
+from .routes import ROUTES, check_request, difference, find
 
 __all__ = ["Exchange", "Journal"]
+
+__tracebackhide__ = True
 
 
 @dataclass(frozen=True)
@@ -169,7 +174,19 @@ class Journal(Sequence[Exchange]):
             status: of an operation that was shown: of `uid` if that is given, else of any.
             since: seconds on the stub's clock, included.
             until: seconds on the stub's clock, not included.
+
+        Raises:
+            UsageError: what no exchange can have, such as a method in lower case or a route that there is not.
         """
+        if method is not None or route is not None:
+            check_request(method or "GET", route or "/")
+        if route is not None and route not in {each.template for each in ROUTES}:
+            raise UsageError(f"route {shown(route, 40)} is not a route's template", fix=_template(route), value=route)
+        if uid is not None and not isinstance(uid, str):
+            raise UsageError(f"uid must be a text, not {shown(uid, 30)}", fix="write uid=action.uid", value=uid)
+        for name, value, whole in (("code", code, True), ("since", since, False), ("until", until, False)):
+            if value is not None:
+                check_number(name, value, whole=whole)
         return tuple(
             exchange
             for exchange in (self if uid is None else self.of(uid))
@@ -180,3 +197,9 @@ class Journal(Sequence[Exchange]):
             and (since is None or exchange.seconds >= since)
             and (until is None or exchange.seconds < until)
         )
+
+
+def _template(path: str) -> str:
+    """Return the advice on a route that is none: the template that it meets, or the nearest."""
+    match = find(path)
+    return f"write {match.route.template!r}" if match else difference(path)

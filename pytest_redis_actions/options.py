@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import ModuleType
 
+from .arguments import check_number
 from .clock import DEFAULT_EPOCH, Clock, VirtualClock, WallClock
 from .errors import OptionError, nearest, shown
 from .past_end import PAST_END
@@ -106,17 +107,11 @@ class Options:
                 value=self.drive,
             )
         for name, bound in (("max_polls", self.max_polls), ("max_virtual_seconds", self.max_virtual_seconds)):
-            if bound is not None and (isinstance(bound, bool) or not isinstance(bound, (int, float)) or not bound > 0):
-                raise OptionError(f"{name}={shown(bound, 30)} is no bound", fix="give a number above 0", value=bound)
-
-        if self.past_end is not None and (type(self.past_end) is not int or self.past_end < 1):
-            raise OptionError(
-                f"past_end must be a number of polls, not {shown(self.past_end, 30)}",
-                fix="give a whole number from 1, or None for any number",
-                value=self.past_end,
-            )
-        if isinstance(self.refuses, bool) or not isinstance(self.refuses, (int, float)) or not 0 <= self.refuses <= 1e9:
-            raise OptionError(f"refuses={shown(self.refuses, 30)} is no time", fix="give seconds", value=self.refuses)
+            if bound is not None:
+                check_number(name, bound, above=True, error=OptionError)
+        if self.past_end is not None:
+            check_number("past_end", self.past_end, least=1, whole=True, unit="polls", error=OptionError)
+        check_number("refuses", self.refuses, most=1e9, unit="seconds", error=OptionError)
 
     def _check_clock(self) -> None:
         if self.rate is not None and self.clock != "wall":

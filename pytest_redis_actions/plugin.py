@@ -172,7 +172,14 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    result = yield
+    result = None
+    try:
+        result = yield
+    finally:
+        assertions = sys.modules.get("pytest_redis_actions.assertions")
+        left = assertions.never_awaited() if assertions else ()
+    if left:
+        pytest.fail(f"wait_for(…) was never awaited\n  fix  write await wait_for(…)\n  at   {left[0]}", pytrace=False)
     if any(marker.name == "redis_actions" for marker in item.own_markers):
         from .session import check_use
 

@@ -33,6 +33,9 @@ def _lines(endpoint: Endpoint, url: str) -> Iterator[str]:
     yield from endpoint.incidents.lines()
     if endpoint.incidents and (named := [name for name in _CA_VARIABLES if name in os.environ]):
         yield f"           {' and '.join(named)} is set: it overrides Session.verify of requests"
+    refused = [each for each in journal if each.code == 401 and not (each.fault or each.by_handler)]
+    if refused:
+        yield f"{len(refused)} answered 401: use redis_actions.auth, or auth=False on the marker"
     asked = [uid for uid in endpoint.uids if journal.of(uid)]
     for uid in asked[:_REPORTED]:
         yield from _operation_lines(endpoint, uid)

@@ -88,6 +88,8 @@ def note_failure(item: pytest.Item, report: pytest.TestReport) -> None:
     for stub in (*item.stash.get(_STUBS, []), *wider):
         if stub.was_reached():
             report.sections.append(("redis_actions", stub.report()))
+    if server and (strays := server.strays()):
+        report.sections.append(("redis_actions", strays))
 
 
 def coverage_of(config: pytest.Config) -> Coverage:
@@ -153,6 +155,7 @@ class SessionServer:
         self._authority: Authority | None = None
         self._forgotten: dict[str, str] = {}
         self._made: list[RedisActions] = []
+        self._elsewhere = ""
         config.stash[_SERVER] = self
 
     def __repr__(self) -> str:
@@ -204,6 +207,11 @@ class SessionServer:
         """The stubs of a wider scope that are open."""
         return tuple(self._made)
 
+    def strays(self) -> str:
+        """Return what to say of requests that were sent to a port of the session at which the test has no stub."""
+        found = [each for each in self._servers.values() if each.elsewhere and each.strays]
+        return f"{found[0].strays} requests went to {found[0].url}: {found[0].elsewhere}" if found else ""
+
     def close(self) -> None:
         """Close the ports, and remove the certificate."""
         for stub in self.made:
@@ -241,11 +249,19 @@ class SessionServer:
             stub = RedisActions.on(server, options, forgotten=self._forgotten)
             block = _block(node, options, stub)
         node.stash.setdefault(_STUBS, []).append(stub)
+        self._elsewhere = f"the stub of the running test is at {stub.url}, as its options say"
+        for idle in {*self._servers.values()} - {server}:
+            idle.strays, idle.elsewhere = 0, self._elsewhere
         with interruptible(_dressed) as test:
             try:
                 with self._driving(node, block):
                     yield stub
+                if not node.stash.get(_FAILED, False) and (strays := self.strays()):
+                    node.warn(RedisActionsWarning(strays))
             finally:
+                self._elsewhere = ""
+                for idle in self._servers.values():
+                    idle.elsewhere = ""
                 self._finish(node, stub, test.pending)
 
     @contextmanager
@@ -282,6 +298,7 @@ class SessionServer:
             server = StubServer(authority=self._trusted() if tls else None, certificate=_certificate(tls))
             start_server(server)
             self._open.callback(server.stop)
+            server.elsewhere = self._elsewhere
             self._servers[tls] = server
         return self._servers[tls]
 

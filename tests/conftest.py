@@ -17,11 +17,20 @@ import pytest
 import requests
 import trustme
 
+import pytest_redis_actions.assertions
 import pytest_redis_actions.session
 
 # Some tests run whole suites in this process; pytester forgets what those import, and a library that is loaded twice
 # is two libraries (cryptography, below trustme, cannot even bear it). What is loaded here is loaded once.
-LOADED_ONCE = (requests, trustme, httpx, httpcore, anyio._backends._asyncio, pytest_redis_actions.session)
+LOADED_ONCE = (
+    requests,
+    trustme,
+    httpx,
+    httpcore,
+    anyio._backends._asyncio,
+    pytest_redis_actions.session,
+    pytest_redis_actions.assertions,
+)
 
 pytest_plugins = ["pytester"]
 

@@ -291,7 +291,7 @@ class TestWaiting:
         "times", [{"timeout": -1, "every": 1}, {"timeout": 1, "every": -1}, {"timeout": "1", "every": 1}]
     )
     def test_times_that_are_none(self, times: dict[str, Any]) -> None:
-        with pytest.raises(UsageError, match="must be seconds from 0, not"):
+        with pytest.raises(UsageError, match="must be a number of seconds from 0"):
             wait_for(lambda: "queued", "completed", **times)
 
     def test_a_status_that_the_kind_lacks(self) -> None:

@@ -109,6 +109,113 @@ def test_a_stub_that_a_test_asks_for_while_it_runs_is_reported_and_judged(pytest
     assert result.stdout.str().count("- redis_actions -") == 1
 
 
+WAITS = """
+    import asyncio
+    from pytest_redis_actions import wait_for
+
+    async def poll():
+        return "completed"
+"""
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("own", [(), ("-W", "ignore")], ids=["with Python's warning", "without"])
+def test_waiting_that_is_never_awaited_fails_the_test(pytester: pytest.Pytester, own: tuple[str, ...]) -> None:
+    text = """
+    async def use():
+        wait_for(poll, "completed", timeout=5, every=1)
+
+    def test_it():
+        asyncio.run(use())
+
+    def test_awaited():
+        async def use():
+            assert await wait_for(poll, "completed", timeout=5, every=1) == "completed"
+        asyncio.run(use())
+    """
+
+    result = run(pytester, WAITS + text, *own)
+
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(["wait_for(…) was never awaited", "  fix  *", "  at   test_it.py:10 in use"])
+
+
+def test_waiting_with_a_function_that_returns_an_awaitable_is_refused(pytester: pytest.Pytester) -> None:
+    text = """
+    def test_it():
+        wait_for(lambda: poll(), "completed", timeout=5, every=1)
+    """
+
+    result = run(pytester, WAITS + text)
+
+    result.stdout.fnmatch_lines(["E *UsageError: poll returned an awaitable", "E * fix  give a coroutine function*"])
+
+
+def test_requests_to_the_port_of_the_session_that_the_marker_left_are_told(pytester: pytest.Pytester) -> None:
+    text = """
+        import requests
+
+        @pytest.fixture(scope="session")
+        def app(redis_actions_server):
+            return lambda: requests.get(redis_actions_server.url + "/v1/actions", auth=redis_actions_server.auth)
+
+        @pytest.mark.parametrize("fails", [True, False])
+        @pytest.mark.redis_actions(tls=True)
+        def test_it(app, redis_actions, fails):
+            assert "is at https://127.0.0.1:" in app().json()["description"]
+            assert not fails
+
+        def test_another(app, redis_actions):
+            assert app().status_code == 200
+        """
+
+    result = run(pytester, text, "-W", "default::UserWarning")
+
+    result.assert_outcomes(failed=1, passed=2, warnings=1)
+    result.stdout.fnmatch_lines(
+        [
+            "1 requests went to http://127.0.0.1:*: the stub of the running test is at https://127.0.0.1:*, as its *",
+            "*RedisActionsWarning: 1 requests went to http://127.0.0.1:*",
+        ]
+    )
+
+
+def test_a_401_points_at_the_credentials(pytester: pytest.Pytester) -> None:
+    text = """
+        import requests
+
+        def test_it(redis_actions):
+            requests.get(redis_actions.url + "/v1/actions")
+            assert False
+        """
+
+    run(pytester, text).stdout.fnmatch_lines(["1 answered 401: use redis_actions.auth, or auth=False on the marker"])
+
+
+def test_a_wrong_contract_is_one_clear_error_at_its_line(pytester: pytest.Pytester) -> None:
+    text = """
+        from pytest_redis_actions.client_contract import ActionsClientContract
+
+        class TestMine(ActionsClientContract):
+            retries_server_error = False
+
+            def wait(self, target):
+                return "completed"
+        """
+
+    result = run(pytester, text, "-p", "no:schemathesis")
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "TestMine.retries_server_error is nearly retries_server_errors",
+            "  fix  *",
+            "  at   *test_it.py:5, class TestMine",
+        ]
+    )
+    assert "pluggy" not in result.stdout.str().partition("ERRORS")[2]
+
+
 @pytest.mark.parametrize("fixture", ["redis_actions", "make_redis_actions"])
 def test_a_fixture_of_the_plugin_takes_no_parameters(pytester: pytest.Pytester, fixture: str) -> None:
     result = run(

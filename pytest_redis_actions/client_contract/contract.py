@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ..errors import UsageError
+from ..errors import RedisActionsError, UsageError
 from ..timeline import exchange_lines
 from .calls import Client
 from .capabilities import Capabilities, capabilities_of, check_class, releases_of, several
@@ -83,8 +85,11 @@ class ActionsClientContract(Capabilities):
         """Make a test of each scenario and release."""
         if "redis_actions_scenario" not in metafunc.fixturenames or metafunc.cls is None:
             return
-        check_class(metafunc.cls, ActionsClientContract)
-        releases = releases_of(capabilities_of(metafunc.cls))
+        try:
+            check_class(metafunc.cls, ActionsClientContract)
+            releases = releases_of(capabilities_of(metafunc.cls))
+        except RedisActionsError as error:
+            raise pytest.Collector.CollectError(f"{error}\n  at   {_line_of(metafunc.cls)}") from None
         cases = [(scenario.id, release) for scenario in SCENARIOS for release in releases]
         ids = [scenario if len(releases) == 1 else f"{scenario}-{release}" for scenario, release in cases]
         metafunc.parametrize("redis_actions_scenario", cases, ids=ids)
@@ -188,6 +193,14 @@ def _told(scenario: Scenario, release: str, misses: Sequence[Miss]) -> Iterator[
 def _source(scenario: Scenario, play: Play) -> str:
     assumed = scenario.why_assumed(play)
     return f"assumed: {assumed}" if assumed else ", ".join(scenario.evidence)
+
+
+def _line_of(kind: type) -> str:
+    try:
+        path, (_, line) = inspect.getsourcefile(kind) or "", inspect.getsourcelines(kind)
+    except (OSError, TypeError):
+        return kind.__qualname__
+    return f"{os.path.relpath(path)}:{line}, class {kind.__name__}"
 
 
 def _why_not(scenario: Scenario, can: dict[str, object], release: str) -> str:

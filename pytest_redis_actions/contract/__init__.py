@@ -102,17 +102,22 @@ def validate_exchanges(exchanges: Iterable[_Exchange], *, release: str | None = 
 
     Raises:
         ContractError: one departs.
+        UsageError: none of them could be judged.
     """
     from . import documents
 
+    has_looked = False
     for exchange in exchanges:
         if exchange.route is None or not exchange.body or exchange.by_handler or exchange.fault:
             continue
         kind = "error" if exchange.code >= 400 else f"{exchange.method} {exchange.route}".replace("HEAD ", "GET ")
         document, unreadable = documents.parse(exchange.body)
         found = unreadable or violations(document, kind, release=release, profile=profile)
+        has_looked = True
         if found:
             raise ContractError(found, kind=kind, release=release or NEWEST, profile=profile)
+    if not has_looked:
+        raise UsageError("there is no reply of the API to validate", fix="let a client send a request before this line")
 
 
 def _checked_api(api: object) -> str:

@@ -80,6 +80,8 @@ class StubServer(HTTPServer):
 
     Attributes:
         endpoint: who answers; None between two tests.
+        elsewhere: where the stub of the running test is, if not here; told to those who ask here.
+        strays: how many have.
         ca_file: what a client has to trust; None without TLS.
         read_seconds: real time that a request may take to arrive, from its first byte on.
     """
@@ -97,6 +99,8 @@ class StubServer(HTTPServer):
         super().__init__(host=host, port=check_port(port), ssl_context=context, threaded=True)
         self.ca_file = authority.ca_file if authority else None
         self.endpoint: Endpoint | None = None
+        self.elsewhere = ""
+        self.strays = 0
         self.read_seconds = READ_SECONDS
         self._certificate = certificate
         self._listener: Listener | None = None
@@ -209,7 +213,8 @@ class StubServer(HTTPServer):
             if reply is not None:
                 return reply
             if endpoint is None:
-                return _between_tests()
+                self.strays += 1
+                return _between_tests(self.elsewhere)
             reply = self._respond_by_endpoint(received.request, endpoint)
             if endpoint is self.endpoint:
                 self._answered.append((received, reply))
@@ -285,8 +290,8 @@ class StubServer(HTTPServer):
             return _failed()
 
 
-def _between_tests() -> Reply:
-    body = wire.encode(wire.error("no_test_running", "no test uses this stub at the moment"))
+def _between_tests(elsewhere: str = "") -> Reply:
+    body = wire.encode(wire.error("no_test_running", elsewhere or "no test uses this stub at the moment"))
     return Reply(503, (("Content-Type", wire.CONTENT_TYPE),), body)
 
 
