@@ -207,7 +207,7 @@ def test_the_marker_changes_it(suite: pytest.Pytester) -> None:
 
         @pytest.mark.parametrize("wrong", [0, -1, 2.5, "3", True])
         def test_wrong(make_redis_actions, wrong):
-            with pytest.raises(ValueError, match=r"past_end must be a number of polls, not "):
+            with pytest.raises(ValueError, match=r"past_end must be a whole number of polls from 1, not "):
                 make_redis_actions(past_end=wrong)
         """,
     )
