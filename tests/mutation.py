@@ -146,8 +146,9 @@ def _replacements(node: ast.AST) -> Iterator[str]:
             yield ast.unparse(ast.Slice(None, node.upper, node.step))
         if node.upper is not None:
             yield ast.unparse(ast.Slice(node.lower, None, node.step))
-    elif isinstance(node, ast.Return) and node.value is not None and ast.unparse(node.value) != "None":
-        yield "return None"
+    elif isinstance(node, ast.Return) and node.value is not None:
+        if ast.unparse(node.value) not in ("None", "False"):  # which callers can rarely tell apart, nor have to
+            yield "return None"
     elif isinstance(node, (ast.Continue, ast.Break)):
         yield "break" if isinstance(node, ast.Continue) else "continue"
     elif isinstance(node, (ast.Raise, ast.AugAssign, ast.Expr)) and not isinstance(

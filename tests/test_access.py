@@ -171,3 +171,25 @@ def test_the_permission_that_a_request_needs(method: str, template: str, permiss
     (route,) = [route for route in ROUTES if route.template == template]
 
     assert route.methods[method].permission == permission
+
+
+def test_a_renewed_password_ends_the_old_one_and_its_tokens() -> None:
+    access = Access()
+    old = access.auth_for("admin")
+    token = access.token("admin", ttl=300, now=0, epoch=0)
+    assert access.role_of(f"JWT {token}", now=0) == "admin"
+
+    access.renew()
+
+    assert access.role_of(f"JWT {token}", now=0) is None
+    assert access.role_of(basic(*old), now=0) is None
+    assert access.role_of(basic(*access.auth_for("admin")), now=0) == "admin"
+    assert {old[1], access.auth_for("admin")[1]} <= access.passwords
+
+
+@pytest.mark.parametrize("letter", ["!", "-", "_", "\n", " "])
+def test_a_letter_that_base64_lacks_makes_credentials_nothing(letter: str) -> None:
+    access = Access()
+    header = basic(*access.auth_for("admin"))
+
+    assert access.role_of(f"{header[:12]}{letter}{header[12:]}", now=0) is None

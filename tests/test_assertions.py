@@ -154,6 +154,13 @@ class TestATrace:
         assert findings([body("failed")], profile="documented") == [("RA209", 1)]
         assert findings([body("failed", error="no")], kind="state-machine", profile="documented") == []
 
+    @pytest.mark.parametrize(("kind", "fields"), [("task", "error_code and error_message"), ("state-machine", "error")])
+    def test_the_fields_of_an_error_are_those_of_the_kind(self, kind: str, fields: str) -> None:
+        with pytest.raises(LifecycleError) as caught:
+            assert_trace([body("failed")], kind=kind, profile="documented")
+
+        assert caught.value.findings[0].message == f"failed without {fields}"
+
     def test_findings_come_worst_first(self) -> None:
         trace = [body("running", 40), body("running", 30), body("completed", 100), body("failed", 100)]
 

@@ -745,7 +745,10 @@ class TestWrongCalls:
         with pytest.raises(UsageError) as caught:
             validate(TASK, "acton")
 
-        assert str(caught.value).startswith("unknown kind 'acton'\n  fix  write 'action'; ")
+        assert str(caught.value) == (
+            "unknown kind 'acton'\n  fix  write 'action'; objects are pending-op, action, state-machine, action-v2, "
+            "node-action, cluster-action, error, started; responses are named like 'GET /v1/actions'"
+        )
 
     @pytest.mark.parametrize(
         ("kind", "release", "told"),
@@ -868,6 +871,7 @@ class TestHostileDocuments:
             (b"['a']", "a JSON document", "expecting value, line 1 column 2",
              "this is Python's repr: write JSON with json.dump"),
             (b"[1,", "a JSON document", "expecting value, line 1 column 4", ""),
+            (b"?'", "a JSON document", "expecting value, line 1 column 1", ""),
             (b"it's", "a JSON document", "expecting value, line 1 column 1", ""),
             (b'{"a":"\xff"}', "UTF-8", "byte 0xff at offset 6", ""),
             (b"\xff\xfe{\x00", "UTF-8", "byte 0xff at offset 0", "this is UTF-16"),

@@ -39,6 +39,8 @@ def test_a_subclass_is_read_as_the_builtin_type_whatever_it_overrides() -> None:
     class Status(str, Enum):
         RUNNING = "running"
 
+    assert exact(True) is True
+    assert exact(None) is None
     assert exact(Status.RUNNING) == "running"
     assert type(exact(Status.RUNNING)) is str
     assert exact(OrderedDict(a=1)) == {"a": 1}
