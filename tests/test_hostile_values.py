@@ -245,8 +245,13 @@ def test_what_is_valid_for_the_faster_engine_is_not_looked_at_again(monkeypatch:
         raise AssertionError(file)
 
     monkeypatch.setattr(engine, "_slow", looked_at)
+    seen = set()
     for kind, release, profile, document in CASES:
-        assert find(document, kind, release, profile) == []
+        # A list below the top is always looked at again: a tuple may stand in its place.
+        if not any(isinstance(at(document, path), list) for path in places(document) if len(path) > 1):
+            assert find(document, kind, release, profile) == []
+            seen.add(kind)
+    assert len(seen) > 30
 
 
 def test_of_a_list_only_the_bad_rows_are_explained(monkeypatch: pytest.MonkeyPatch) -> None:

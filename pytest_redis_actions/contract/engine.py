@@ -72,7 +72,7 @@ def _strict(schema: Any, *, top: bool = False) -> Any:
         strict["items"] = _strict(strict["items"])
     if "properties" in strict:
         strict["properties"] = {name: _strict(each, top=top) for name, each in strict["properties"].items()}
-    if strict.get("type") == "object" and "then" not in strict:
+    if strict.get("type") == "object" and ("then" not in strict or "properties" in strict):
         strict.setdefault("additionalProperties", _PLAIN)
     if strict.get("type") == "string":
         strict.setdefault("pattern", "^")
