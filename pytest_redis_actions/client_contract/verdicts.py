@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import pairwise
 
 from ..journal import Exchange
-from .outcome import Outcome, Stopped, Why
+from .outcome import CommandFailed, Outcome, Stopped, Why
 
 __all__ = [
     "SHORTEST",
@@ -246,8 +246,8 @@ def _returned_nothing(outcome: Outcome) -> Wrong | None:
 
 
 def _about_the_error(outcome: Outcome, kind: Kind, text: str) -> Wrong:
-    raised = f"{outcome.failure} at {outcome.place}" if outcome.place else outcome.failure
-    return Wrong(kind, text, raised=raised)
+    where = f": {outcome.place}" if isinstance(outcome.error, CommandFailed) else f" at {outcome.place}"
+    return Wrong(kind, text, raised=outcome.failure + (where if outcome.place else ""))
 
 
 # Demands of the outcome
@@ -267,7 +267,8 @@ def completes(outcome: Outcome, can: Mapping[str, object]) -> Wrong | None:
 
 def is_deleted(outcome: Outcome, can: Mapping[str, object]) -> Wrong | None:
     """It returns a success, or "gone"."""
-    return None if outcome.word == "gone" else completes(outcome, can)
+    wrong = None if outcome.word == "gone" else completes(outcome, can)
+    return wrong and replace(wrong, change="take the 404 of a record that was there before for the end of its delete")
 
 
 def ends_in(status: str, *texts: str) -> Demand:
