@@ -20,6 +20,7 @@ from .errors import UsageError, shown
 
 if TYPE_CHECKING:
     from .driving.block import Block
+    from .driving.watch import Account
 
 __all__ = ["DEFAULT_EPOCH", "VirtualClock", "WallClock", "Watched"]
 
@@ -27,6 +28,9 @@ __tracebackhide__ = True
 
 MAX_POLLS = 10_000
 """Requests after which a client that sleeps on a virtual clock is stopped."""
+
+GUARD = 20.0
+"""Real seconds for which a virtual clock may stand still in a test while nothing runs."""
 
 _PATIENCE = 3  # polls after the bound: a client that sleeps on the clock is told there, on its own line
 
@@ -80,6 +84,19 @@ class Watched:
     unread: Callable[[], bool] = lambda: False
 
 
+class Drive:
+    """A call of `drive`: what it says, its line, and whether its block was entered."""
+
+    def __init__(self, call: str, where: str) -> None:
+        self.call = call
+        self.where = where
+        self.is_entered = False
+
+    def enter(self) -> None:
+        """Say that the block was entered."""
+        self.is_entered = True
+
+
 class VirtualClock:
     """A clock that starts at 0 seconds and moves only when told.
 
@@ -90,6 +107,8 @@ class VirtualClock:
         max_virtual_seconds: seconds on it after which such a client is stopped.
         owed: requests that its stubs have read and not answered yet; virtual time does not move meanwhile.
         block: what drives it now; None outside of `drive`.
+        guard: real seconds for which it may stand still while nothing runs; None for ever.
+        account: what the watch knows about it; None while nothing watches over it.
     """
 
     def __init__(self, epoch: int = DEFAULT_EPOCH) -> None:
@@ -103,6 +122,9 @@ class VirtualClock:
         self.watched: tuple[Watched, ...] = ()
         self.max_polls = MAX_POLLS
         self.max_virtual_seconds: float = MAX_VIRTUAL_SECONDS
+        self.guard: float | None = GUARD
+        self.account: Account | None = None
+        self._drives: list[Drive] = []
 
     def __repr__(self) -> str:
         return f"<virtual clock at {self.seconds:g} s>"
@@ -163,7 +185,7 @@ class VirtualClock:
         self.sleep(seconds)
         await asyncio.sleep(0)
 
-    def drive(self, *modules: str | ModuleType, submodules: bool = False, guard: float = 20.0) -> Block:
+    def drive(self, *modules: str | ModuleType, submodules: bool = False, guard: float | None = None) -> Block:
         """Let modules see this clock, wherever they use time, within a `with` block: what they sleep moves it.
 
         They see it in `time.sleep`, `time`, `monotonic`, `perf_counter` and their `_ns` forms, `datetime.now`,
@@ -179,25 +201,46 @@ class VirtualClock:
             modules: import names, module objects, or the recipes "tenacity", "backoff" and "urllib3", which stand for
                 exactly the modules that sleep there.
             submodules: whether what lies below the named packages is driven too.
-            guard: real seconds without any progress after which a test that waits is failed.
+            guard: real seconds for which the clock may stand still in the block while nothing runs; the stub's guard if
+                left out.
 
         Raises:
             UsageError: a module that is not imported, that uses no time, or that is not the client's.
-            StandStill: at the end of the block or in it: somebody waits in real time, or for nobody.
+            StandStill: in the block or at its end: something waits in real time, or for nothing; a BaseException.
             EndlessWait: a bound of the clock is exceeded; a BaseException, raised in the client.
         """
         from .driving.block import Block
         from .driving.places import line_of
 
         frame = sys._getframe(1)
-        return Block(
+        drive = Drive(
+            f"drive({', '.join(shown(getattr(each, '__name__', each), 40) for each in modules)})", line_of(frame)
+        )
+        block = Block(
             self,
             modules,
             submodules=submodules,
-            guard=guard,
+            guard=self.guard if guard is None else guard,
             home=frame.f_globals.get("__name__", ""),
-            where=line_of(frame),
+            where=drive.where,
+            on_enter=drive.enter,
         )
+        self._drives.append(drive)
+        return block
+
+    def check(self) -> None:
+        """Fail if a block was made and never entered, and so has driven nothing.
+
+        Raises:
+            UsageError: it names the line.
+        """
+        idle = next((drive for drive in self._drives if not drive.is_entered), None)
+        self._drives.clear()
+        if idle is not None:
+            raise UsageError(
+                f"clock.{idle.call} was never entered, and drove nothing",
+                fix=f"write `with redis_actions.clock.{idle.call}: …` at {idle.where}",
+            )
 
     def watch(self, watched: Watched) -> None:
         """Let a stub that has this clock take part in its bounds."""
@@ -224,6 +267,28 @@ class VirtualClock:
         if (block := self.block) is not None:
             block.settle()
 
+    @contextmanager
+    def watching(self) -> Iterator[Account | None]:
+        """Let the watch see to it, within this block, that something moves the clock, unless its guard is None."""
+        from .driving.watch import watching
+
+        if self.guard is None or self.account is not None:
+            yield None
+        else:
+            with watching(self, self.guard) as account:
+                yield account
+
+    def replied(self, waits: tuple[str, ...], key: int, *, moves: bool) -> None:
+        """Take note of a reply of a stub of this clock.
+
+        Args:
+            waits: the operations that it shows and that only time can move on.
+            key: stands for the request and the reply.
+            moves: whether requests move on something that it shows.
+        """
+        if self.account is not None:
+            self.account.replied(waits, key, moves=moves)
+
     def requested(self) -> None:
         """Take note that a stub of this clock has got a request."""
         if self.block is not None:
@@ -233,7 +298,9 @@ class VirtualClock:
 
             self.interrupt(endless(self))
 
-    def interrupt(self, error: type[BaseException]) -> None:
+    def interrupt(
+        self, error: type[BaseException], revise: Callable[[], type[BaseException] | None] | None = None
+    ) -> None:
         """Raise an error in the test that is running, wherever it stands: see `driving.interruption.interrupt`.
 
         Within a block of this clock everybody who belongs to the block meets it, and the test at the latest at the
@@ -241,11 +308,14 @@ class VirtualClock:
 
         Args:
             error: a class that needs no arguments: `errors.explained(EndlessWait, "what happened\n  fix   …")`.
+            revise: called in the test, where it stands, it returns what to raise instead, or None to let it be.
         """
+        from .driving.interruption import interrupt
+
         if self.block is not None:
-            self.block.interrupt(error)
+            self.block.interrupt(error, revise)
         else:
-            _interrupt(error)
+            interrupt(error, revise)
 
     @property
     def _requests(self) -> int:
@@ -271,6 +341,7 @@ class WallClock:
 
     Attributes:
         epoch: Unix seconds of its start.
+        guard: of no use here: it moves by itself.
         rate: seconds on this clock per real second.
     """
 
@@ -279,6 +350,7 @@ class WallClock:
             raise UsageError(f"rate={shown(rate, 30)} is no rate", fix="give a number above 0, at most 1e6", value=rate)
         self.epoch = _checked_epoch(epoch)
         self.rate = rate
+        self.guard: float | None = None
         self._start = time.monotonic_ns()
         self._ahead = 0
         self._lock = threading.Lock()
@@ -298,6 +370,9 @@ class WallClock:
             fix="leave clock='wall' out: what the client sleeps then moves the clock",
         )
 
+    def check(self) -> None:
+        """Do nothing: it is never driven."""
+
     def watch(self, watched: Watched) -> None:
         """Do nothing: real time ends by itself."""
 
@@ -311,12 +386,21 @@ class WallClock:
     def settle(self) -> None:
         """Do nothing."""
 
+    def watching(self) -> AbstractContextManager[None]:
+        """Do nothing: real time moves by itself."""
+        return nullcontext()
+
+    def replied(self, waits: tuple[str, ...], key: int, *, moves: bool) -> None:
+        """Do nothing."""
+
     def requested(self) -> None:
         """Do nothing."""
 
     def interrupt(self, error: type[BaseException]) -> None:
         """Raise an error in the test that is running, wherever it stands: as `VirtualClock.interrupt` does."""
-        _interrupt(error)
+        from .driving.interruption import interrupt
+
+        interrupt(error)
 
     def call_after(self, seconds: float, act: Callable[[], object]) -> None:
         """Do something when this many seconds have passed on the clock."""
@@ -345,12 +429,6 @@ class WallClock:
     def monotonic(self) -> float:
         """Stand in for `time.monotonic`: seconds since the start."""
         return self.seconds
-
-
-def _interrupt(error: type[BaseException]) -> None:
-    from .driving.interruption import interrupt
-
-    interrupt(error)
 
 
 Clock = VirtualClock | WallClock

@@ -231,6 +231,9 @@ class Endpoint:
             exchange = self._note(request, match, now, answer, body, fault=fault.name if fault else "")
             polled_on = self._past_end.polled_on if self._past_end.note(exchange) else None
             reply = Reply(answer.code, self._headers(answer, now), body, fault)
+            awaited = {uid: self._records.awaits(uid, now) for uid in answer.shown}
+        waits = tuple(uid for uid, what in awaited.items() if what == "seconds")
+        self.clock.replied(waits, _key(request, reply), moves="polls" in awaited.values())
         self.clock.requested()
         if polled_on is not None:
             self.on_past_end(polled_on)
@@ -291,6 +294,7 @@ class Endpoint:
             answer = Answer(reply.code, headers=reply.headers)
             exchange = self._note(request, match, self.clock.seconds, answer, b"", by_handler=True)
             polled_on = self._past_end.polled_on if self._past_end.note(exchange) else None
+        self.clock.replied((), _key(request, reply), moves=False)
         self.clock.requested()
         if polled_on is not None:
             self.on_past_end(polled_on)
@@ -591,3 +595,8 @@ def _changed(answer: Answer, fault: Fault) -> Answer:
     whole = wire.encode(document)
     raw = whole[: len(whole) // 2] if fault.change == "truncated" else whole
     return replace(answer, shown={}, raw=raw)
+
+
+def _key(request: Request, reply: Reply) -> int:
+    """Return what stands for a request and its reply: the same for two that tell the client the same."""
+    return hash((request.method, request.target, reply.code, reply.body))

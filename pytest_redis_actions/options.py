@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from types import ModuleType
 
 from .arguments import check_number
-from .clock import DEFAULT_EPOCH, Clock, VirtualClock, WallClock
+from .clock import DEFAULT_EPOCH, GUARD, Clock, VirtualClock, WallClock
 from .errors import OptionError, nearest, shown
 from .past_end import PAST_END
 from .releases import NEWEST, PROFILES, check_release
@@ -40,6 +40,7 @@ class Options:
         rate: seconds on a wall clock per real second.
         epoch: Unix seconds at which the clock starts.
         drive: the modules whose time follows the clock during the whole test: see `VirtualClock.drive`.
+        guard: real seconds for which the virtual clock may stand still while nothing runs; None for ever.
         max_polls: requests after which a client that sleeps on the virtual clock is stopped; 10,000 if left out.
         max_virtual_seconds: seconds on that clock after which it is; 1,000,000 if left out.
         past_end: polls in a row of an operation that was shown to have ended, after which their client is stopped; None
@@ -60,6 +61,7 @@ class Options:
     rate: float | None = None
     epoch: int | None = None
     drive: tuple[str | ModuleType, ...] = ()
+    guard: float | None = GUARD
     max_polls: int | None = None
     max_virtual_seconds: float | None = None
     past_end: int | None = PAST_END
@@ -106,7 +108,8 @@ class Options:
                 fix="leave clock='wall' out: what the client sleeps then moves the clock",
                 value=self.drive,
             )
-        for name, bound in (("max_polls", self.max_polls), ("max_virtual_seconds", self.max_virtual_seconds)):
+        for name in ("guard", "max_polls", "max_virtual_seconds"):
+            bound = getattr(self, name)
             if bound is not None:
                 check_number(name, bound, above=True, error=OptionError)
         if self.past_end is not None:
@@ -131,6 +134,7 @@ class Options:
         """Return the clock that was asked for: a new one, or the shared one."""
         clock = self.clock if not isinstance(self.clock, str) else self._new_clock()
         if isinstance(clock, VirtualClock):
+            clock.guard = clock.guard if clock is self.clock else self.guard
             clock.max_polls = self.max_polls or clock.max_polls
             clock.max_virtual_seconds = self.max_virtual_seconds or clock.max_virtual_seconds
         return clock

@@ -23,6 +23,7 @@ _SETTINGS = {
     "tls": "whether the redis_actions fixture serves HTTPS: true or false",
     "auth": "the administrator's USER:PASSWORD for the redis_actions fixture, or false to let everybody in",
     "strict": "whether requests that met no route fail a test: true or false",
+    "guard": "real seconds for which a virtual clock may stand still in a test while nothing runs, or none",
 }
 
 

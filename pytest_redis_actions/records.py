@@ -91,6 +91,14 @@ class Records:
         record = self._records.get(uid)
         return _state(record, [*record.read, now], now) if record else None
 
+    def awaits(self, uid: str, now: float) -> str:
+        """Return what moves an operation's script on: "polls", "seconds", or "" for nothing."""
+        record = self._records.get(uid)
+        if record is None:
+            return ""
+        elapsed = now - record.operation.started
+        return record.operation.script.awaits(poll=max(0, len(record.read) - 1), elapsed=elapsed)
+
     def at_place(self, place: Place) -> str | None:
         """Return the uid of the node or cluster action that is, or was last, at a place."""
         return self._places.get(place)

@@ -323,6 +323,10 @@ class Script:
         since = start if self.unit == "polls" else start / _NANOSECONDS
         return Moment(index, step, progress, since, moving=first != last)
 
+    def awaits(self, *, poll: int, elapsed: float) -> str:
+        """Return what moves the script on: its unit, or "" where its last step has begun, which lasts for ever."""
+        return self.unit if self.at(poll=poll, elapsed=elapsed).index < len(self.steps) - 1 else ""
+
 
 def default_script(kind: str, release: str, *, vanishes: bool = False) -> Script:
     """Return the happy path of a kind, one poll a step; a delete's record vanishes instead of completing (E-LIFE-8)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -46,7 +48,7 @@ _COVERAGE: pytest.StashKey[Coverage] = pytest.StashKey()
 _REMEMBERED = 10_000
 """How many uids of earlier tests are known as left over."""
 
-_SETTINGS = ("release", "profile", "tls", "auth", "strict")
+_SETTINGS = ("release", "profile", "tls", "auth", "strict", "guard")
 _TRUTH = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
 
 
@@ -236,8 +238,7 @@ class SessionServer:
             options = Options.of({**base, "release": release, **given})
             stub = RedisActions.on(self._own_server(options, opened), options, forgotten=self._forgotten)
             node.stash.setdefault(_STUBS, []).append(stub)
-            test = opened.enter_context(interruptible(_dressed))
-            opened.callback(lambda: self._finish(node, stub, test.pending))
+            opened.enter_context(self._finishing(node, stub))
             opened.enter_context(self._driving(node, _block(node, options, stub)))
             return stub
 
@@ -252,17 +253,33 @@ class SessionServer:
         self._elsewhere = f"the stub of the running test is at {stub.url}, as its options say"
         for idle in {*self._servers.values()} - {server}:
             idle.strays, idle.elsewhere = 0, self._elsewhere
-        with interruptible(_dressed) as test:
-            try:
+        try:
+            with self._finishing(node, stub):
                 with self._driving(node, block):
                     yield stub
                 if not node.stash.get(_FAILED, False) and (strays := self.strays()):
                     node.warn(RedisActionsWarning(strays))
+        finally:
+            self._elsewhere = ""
+            for idle in self._servers.values():
+                idle.elsewhere = ""
+
+    @contextmanager
+    def _finishing(self, node: pytest.Item, stub: RedisActions) -> Iterator[None]:
+        """Watch over a stub, and close and check it at the end."""
+        clock = stub.clock
+        with ExitStack() as watch:
+            test = watch.enter_context(interruptible(_dressed))
+            if self._config.getoption("usepdb", False) or self._config.getoption("trace", False):
+                clock.guard = None
+            account = watch.enter_context(clock.watching())
+            try:
+                yield
             finally:
-                self._elsewhere = ""
-                for idle in self._servers.values():
-                    idle.elsewhere = ""
                 self._finish(node, stub, test.pending)
+                if account is not None and account.warning is not None and not node.stash.get(_FAILED, False):
+                    text, waiting = account.warning
+                    warnings.warn_explicit(text, RedisActionsWarning, waiting.line.path, waiting.line.number)
 
     @contextmanager
     def _driving(self, node: pytest.Item, block: Block | None) -> Iterator[None]:
@@ -282,6 +299,7 @@ class SessionServer:
                 raise _as_outcome(pending)  # it could not be raised where the test stood
             stub.end_block()
             if not failed:
+                stub.clock.check()
                 stub.check()
         finally:
             coverage_of(self._config).merge(stub.coverage().data())
@@ -318,6 +336,7 @@ class SessionServer:
 
 
 _OUTCOME: type[BaseException] = pytest.fail.Exception.__mro__[1]  # caught by pytest at every finalizer
+_NOT_USERS = ("_pytest", "pluggy", "pytest_redis_actions")
 _RUNS_USERS_CODE = {"pytest_runtest_call", "pytest_fixture_setup", "teardown_exact"}
 
 
@@ -328,7 +347,7 @@ def _dressed(error: type[BaseException], frame: FrameType | None) -> type[BaseEx
         package = frame.f_globals.get("__name__", "").partition(".")[0]
         if package == "_pytest" and frame.f_code.co_name in _RUNS_USERS_CODE:
             return _as_outcome(error) if is_users else None
-        is_users = is_users or package not in ("_pytest", "pluggy", "pytest_redis_actions", "contextlib")
+        is_users = is_users or not (package in _NOT_USERS or package in sys.stdlib_module_names)
         frame = frame.f_back
     return None
 
@@ -385,6 +404,8 @@ def _setting(config: pytest.Config, name: str) -> str | None:
 
 
 def _parsed(name: str, value: str) -> object:
+    if name == "guard":
+        return _seconds(value)
     if name == "auth" and (pair := value.split(":", 1))[1:]:
         return tuple(pair)
     if name not in ("tls", "strict", "auth"):
@@ -395,6 +416,13 @@ def _parsed(name: str, value: str) -> object:
         raise OptionError("auth needs a user name and a password", fix="write USER:PASSWORD, or false for no auth")
     guess = nearest(value, ("true", "false"))
     raise OptionError(f"{name}={shown(value, 30)} is not known", fix=f"write {guess or 'true or false'}", value=value)
+
+
+def _seconds(value: str) -> float | None:
+    try:
+        return None if value.lower() == "none" else float(value)
+    except ValueError:
+        raise OptionError(f"guard={shown(value, 30)} is no time", fix="give seconds, or none", value=value) from None
 
 
 def _releases(given: object) -> list[str]:

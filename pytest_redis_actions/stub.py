@@ -124,6 +124,7 @@ class RedisActions:
 
     def __enter__(self) -> RedisActions:
         self._running = self._entered.enter_context(interruptible())
+        self._entered.enter_context(self.clock.watching())
         if self._options.drive:
             self._entered.enter_context(self.clock.drive(*self._options.drive))
         return self
@@ -137,6 +138,7 @@ class RedisActions:
                 if self._running.pending is not None:
                     raise self._running.pending
                 self.end_block()
+                self.clock.check()
                 self.check()
             elif self.was_reached() and hasattr(error, "add_note"):
                 error.add_note(self.report())

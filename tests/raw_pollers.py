@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import json
 import time
 from base64 import b64encode
 from contextlib import closing
@@ -23,6 +24,14 @@ def poll(port: int, uid: str, auth: tuple[str, str], offset: float, interval: fl
             connection.request("GET", f"/v1/actions/{uid}", headers={"Authorization": _credentials(auth)})
             with connection.getresponse() as reply:
                 reply.read()
+
+
+def status(port: int, uid: str, auth: tuple[str, str]) -> object:
+    """Poll once, and return the status."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.request("GET", f"/v1/actions/{uid}", headers={"Authorization": _credentials(auth)})
+        with connection.getresponse() as reply:
+            return json.loads(reply.read()).get("status")
 
 
 async def apoll(port: int, uid: str, auth: tuple[str, str], offset: float, interval: float, polls: int) -> None:

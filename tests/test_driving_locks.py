@@ -169,9 +169,9 @@ def test_a_lock_that_an_instance_has_since_before_stops_time_and_the_guard_says_
         together(*[lambda: shared.call([])] * 2)
 
     lines = str(caught.value).splitlines()
-    assert lines[1] == "  fix   make the client within the block: a lock from before it tells nobody who waits for it"
-    assert any(line.startswith("  awake ") and line.endswith("in call") for line in lines), lines
-    assert any(line.startswith("  waits ") and line.endswith("in call") for line in lines), lines
+    assert lines[1] == "  fix     make the client within the block: a lock from before it tells nobody who waits for it"
+    assert any(line.startswith("  waits   ") and ": with " in line for line in lines), lines
+    assert any(line.startswith("  waits   ") and "in call: time.sleep(" in line for line in lines), lines
 
 
 @pytest.mark.parametrize("make", ["Lock", "RLock"])

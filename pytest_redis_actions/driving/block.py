@@ -5,25 +5,24 @@ from __future__ import annotations
 import asyncio
 import builtins
 import ctypes
-import faulthandler
-import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Protocol
 
 from ..errors import EndlessWait, StandStill, UsageError, explained
-from .interruption import interrupt
+from .interruption import Revise, interrupt, interruptible, is_interruptible
 from .ledger import Ledger, MovableClock, OutsideThread, Party
 from .locks import locks_of
 from .opened import opened
-from .places import near, place
+from .places import place
 from .replacing import Undo, replace
 from .standins import real_names, stand_in_for
 from .targets import targets
 from .tasks import ASYNCHRONOUS, Loops
 from .threads import hook_threads
+from .watch import begin_to_watch, watching
 
 __all__ = ["Block", "endless"]
 
@@ -40,6 +39,7 @@ class DrivableClock(MovableClock, Protocol):
     max_virtual_seconds: float
     block: Block | None
     watched: tuple[Any, ...]
+    account: Any
 
 
 _opening = threading.Lock()
@@ -54,7 +54,8 @@ class Block:
         submodules: whether what lies below the named packages is driven too.
         home: the module of the test, whose own waiting for a client is understood.
         where: the line that opens the block.
-        guard: real seconds without any progress after which a test that waits is failed.
+        guard: idle seconds without any progress after which the test is failed; None for never.
+        on_enter: called when the block is entered.
     """
 
     def __init__(
@@ -65,17 +66,19 @@ class Block:
         submodules: bool = False,
         home: str = "",
         where: str = "",
-        guard: float = 20.0,
+        guard: float | None = 20.0,
+        on_enter: Callable[[], None] = lambda: None,
     ) -> None:
         self.where = where
         self._clock = clock
         self._modules = targets(given, submodules=submodules)
         self._home = home
-        self._guard_seconds = guard
+        self._guard = guard
+        self._on_enter = on_enter
         self._undo = Undo()
         self._outer: Block | None = None
         self._spared: tuple[Party, ...] = ()
-        self._over = threading.Event()
+        self._watching = ExitStack()
         self._met: BaseException | None = None
         self._locks: dict[int, Any]
         self.ledger: Ledger
@@ -85,6 +88,7 @@ class Block:
         return f"<drives {', '.join(module.__name__ for module in self._modules)}>"
 
     def __enter__(self) -> Block:
+        self._on_enter()
         try:
             with _opening:
                 self._outer = opened.block
@@ -114,7 +118,8 @@ class Block:
             return
         stopped = self.ledger.error if self.close() else None
         met, self._met = self._met, None
-        if stopped is not None and not isinstance(error, stopped) and not self._was_caught_by_test(met):
+        told = stopped is None or isinstance(error, (StandStill, EndlessWait)) or self._was_caught_by_test(met)
+        if stopped is not None and not told:
             raise stopped from error
 
     def _was_caught_by_test(self, met: BaseException | None) -> bool:
@@ -130,15 +135,13 @@ class Block:
         with _opening:
             if opened.block is not self:
                 return False
-            self._over.set()
+            self._watching.close()
             self._await_stopped()
             self.ledger.close()
             self.loops.detach_all()
             self._undo.restore()
             self._clock.block = None
             opened.close()
-        if self._guarding.is_alive():
-            _join(self._guarding, 1.0)
         return True
 
     def _await_stopped(self) -> None:
@@ -160,7 +163,6 @@ class Block:
         self.ledger = Ledger(self._clock, limit=limit, on_limit=self._on_limit)
         self.loops = Loops(self.ledger)
         self._locks = {}
-        self._guarding = OutsideThread(target=self._guard, name="redis-actions-guard", daemon=True)
         opened.open(self, self.ledger, self.loops, real_names())
         self._opener = self.ledger.joined()
         self._thread = threading.get_ident()
@@ -172,13 +174,25 @@ class Block:
         self.loops.hook(self._undo)
         self._undo.attribute(builtins, "__import__", self._importer())
         self._clock.block = self
-        self._guarding.start()
+        self._watch()
 
     def _attach_running_loop(self) -> None:
         try:
             self.loops.attached(asyncio.get_running_loop())
         except RuntimeError:
             pass  # no loop runs here
+
+    def _watch(self) -> None:
+        """See to it that the block does not stand still; a stub's watch does so already, with its own patience."""
+        if self._guard is None:
+            return
+        if self._clock.account is not None:
+            self._watching.enter_context(self._clock.account.guarded_by(self._guard))
+        else:
+            if not is_interruptible():
+                self._watching.enter_context(interruptible())
+            self._watching.enter_context(watching(self._clock, self._guard, judges_replies=False))
+        begin_to_watch()
 
     def _drive(self) -> None:
         self._modules = [module for module in self._modules if module.__name__ not in self.ledger.names]
@@ -222,11 +236,15 @@ class Block:
 
     # Bounds
 
-    def interrupt(self, error: type[BaseException]) -> None:
+    def interrupt(self, error: type[BaseException], revise: Revise | None = None) -> None:
         """Stop the block, with this error in everybody who belongs to it."""
         self._stop(error)
         if not self._opener.rests:
-            interrupt(self.ledger.error or error)
+            interrupt(self.ledger.error or error, lambda: self._revised(error, revise))
+
+    def _revised(self, error: type[BaseException], revise: Revise | None) -> type[BaseException] | None:
+        revised = error if revise is None else revise()
+        return None if revised is None else self._noted(revised)
 
     def requested(self) -> None:
         """Take note that a stub of this clock has got a request."""
@@ -288,58 +306,6 @@ class Block:
             if awake and party.thread is not None and party.thread.ident is not None:
                 identity = ctypes.c_ulong(party.thread.ident)
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(self.ledger.error))
-
-    # Standing still
-
-    def _guard(self) -> None:
-        seen, unchanged = -1, 0.0
-        while not self._over.wait(0.25):
-            self.ledger.sweep()
-            unchanged = 0.0 if self.ledger.activity != seen or sys.gettrace() else unchanged + 0.25
-            seen = self.ledger.activity
-            if unchanged >= self._guard_seconds and self._test_waits():
-                return self._stop(explained(StandStill, self._still()))
-
-    def _test_waits(self) -> bool:
-        return self._opener.rests or self._opener.loop is not None
-
-    def _still(self) -> str:
-        stacks = self._stacks()
-        files = {near(getattr(sys.modules.get(name), "__file__", None) or "?") for name in self.ledger.names}
-        fix = "drive the module that sleeps, too; time moves only while nobody is awake"
-        if any(where.rpartition(":")[0] in files for where in stacks):
-            fix = "make the client within the block: a lock from before it tells nobody who waits for it"
-        lines = [f"nothing has happened for {self._guard_seconds:g} real seconds, and the test waits", f"  fix   {fix}"]
-        lines += [f"  waits {where}" for where in self._resting()][:5]
-        lines += [f"  awake {where}" for where in [*self.loops.waiting(), *stacks]][:5]
-        return "\n".join([*lines, *_reports(self._clock)])
-
-    def _stacks(self) -> list[str]:
-        """Return where other threads are: written by the interpreter itself, which is safe where reading is not."""
-        skip = {party.thread.ident for party in self.ledger.parties if party.rests and party.thread}
-        with tempfile.TemporaryFile("w+") as file:
-            faulthandler.dump_traceback(file, all_threads=True)
-            file.seek(0)
-            stacks = file.read().split("\n\n")
-        found = []
-        for stack in stacks:
-            head, *lines = stack.splitlines()
-            identity = int(head.split()[1 if head.startswith("Thread") else 2], 16)
-            where = [line.strip() for line in lines if line.startswith("  File")]
-            if where and identity not in skip and not _is_outside(identity):
-                found.append(_short(where[0]))
-        return found
-
-
-def _short(frame: str) -> str:
-    """Return 'File "/…/x.py", line 5 in f' as 'x.py:5 in f'."""
-    path, _, tail = frame.removeprefix('File "').rpartition('", line ')
-    number, _, name = tail.partition(" in ")
-    return f"{near(path)}:{number} in {name}"
-
-
-def _is_outside(identity: int) -> bool:
-    return any(thread.ident == identity and isinstance(thread, OutsideThread) for thread in threading.enumerate())
 
 
 def _is_ours(thread: threading.Thread) -> bool:

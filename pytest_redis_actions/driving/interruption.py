@@ -5,6 +5,7 @@ One test runs at a time, so the state is the process's own: the innermost `inter
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import signal
 import sys
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-__all__ = ["Interruptible", "interrupt", "interruptible"]
+__all__ = ["Interruptible", "interrupt", "interruptible", "is_interruptible"]
 
 __tracebackhide__ = True
 
@@ -22,6 +23,7 @@ _SIGNAL = getattr(signal, "SIGURG", None)
 """Ignored by default, so that one that arrives late harms nobody; neither debuggers nor pytest-timeout use it."""
 
 Dress = Callable[[type[BaseException], FrameType], type[BaseException] | None]
+Revise = Callable[[], type[BaseException] | None]
 
 
 class Interruptible:
@@ -29,13 +31,17 @@ class Interruptible:
 
     Attributes:
         pending: what is to be raised there and was not yet, as a class that needs no arguments.
+        revise: called in that thread before it is raised, it returns what to raise instead, or None to let it be.
         raised: how often something was raised.
     """
 
     def __init__(self, dress: Dress) -> None:
         self.thread = threading.current_thread()
         self.pending: type[BaseException] | None = None
+        self.revise: Revise | None = None
         self.raised = 0
+        self._trace: Any = None
+        self._has_traced = False
         self._dress = dress
         self._previous: Any = None
         self._is_installed = False
@@ -56,6 +62,8 @@ class Interruptible:
         elif self.pending is not None and self.thread.ident is not None:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread.ident), None)
         self._is_installed = False
+        if self._has_traced:
+            sys.settrace(self._trace)
 
     @property
     def _has_signal(self) -> bool:
@@ -77,11 +85,35 @@ class Interruptible:
             if callable(self._previous):
                 self._previous(number, frame)
             return
-        raised = self._dress(self.pending, frame)
-        if raised is not None:
-            self.pending = None
-            self.raised += 1
-            raise raised
+        if self.revise is not None:
+            self.pending, self.revise = self.revise(), None
+        raised = self._dress(self.pending, frame) if self.pending is not None else None
+        if raised is None:
+            return
+        self.raised += 1
+        if _cancel_in_uvloop(raised):
+            return  # still pending, should the test not fail of it
+        self.pending = None
+        if _raise_in_trio(raised, frame):
+            return
+        if self.raised > 2:
+            self._insist(raised, frame)
+        raise raised
+
+    def _insist(self, error: type[BaseException], frame: FrameType | None) -> None:
+        """Raise an error that was swallowed before once more at the next line: that of a bare `except`, if so."""
+        before = self._trace if self._has_traced else sys.gettrace()
+        self._trace, self._has_traced = before, True
+
+        def trace(at: FrameType, event: str, _: object) -> None:
+            if event == "line":
+                sys.settrace(before)
+                raise error
+
+        while frame is not None and self._dress(error, frame) is not None:
+            frame.f_trace = trace
+            frame = frame.f_back
+        sys.settrace(lambda *_: None)
 
 
 _stack: list[Interruptible] = []
@@ -109,7 +141,41 @@ def interruptible(dress: Dress = lambda error, frame: error) -> Iterator[Interru
         here.restore()
 
 
-def interrupt(error: type[BaseException]) -> bool:
+def _cancel_in_uvloop(error: type[BaseException]) -> bool:
+    """Cancel the tasks of an event loop that swallows what signal handlers raise, with what is to be told."""
+    loop = asyncio._get_running_loop()
+    if loop is None or type(loop).__module__.partition(".")[0] != "uvloop":
+        return False
+    for task in asyncio.all_tasks(loop):
+        task.cancel(str(error()))
+    return True
+
+
+def _raise_in_trio(error: type[BaseException], frame: FrameType | None) -> bool:
+    """Raise an error in the main task, if trio runs in this frame: its run must not be left in any other way."""
+    while frame is not None and frame.f_globals.get("__name__") != "trio._core._run":
+        frame = frame.f_back
+    if frame is None:
+        return False
+    trio = sys.modules["trio"]
+
+    def fail() -> None:
+        raise error
+
+    try:
+        main = trio.lowlevel.current_root_task().child_nurseries[-1].child_tasks
+        trio.lowlevel.current_trio_token().run_sync_soon(next(iter(main))._attempt_abort, fail)
+    except Exception:  # trio is somebody else's: what it lacks is not ours to tell
+        return False
+    return True
+
+
+def is_interruptible() -> bool:
+    """Whether there is a test that `interrupt` would interrupt."""
+    return bool(_stack)
+
+
+def interrupt(error: type[BaseException], revise: Revise | None = None) -> bool:
     """Raise an error in the test that is running, wherever it stands; to be called by any other thread.
 
     It is raised at once, also in a call that blocks (time.sleep, a lock, select), where there are signals and the test
@@ -119,6 +185,7 @@ def interrupt(error: type[BaseException]) -> bool:
     Args:
         error: a class that needs no arguments, see `errors.explained`; best no `Exception`, so that no client
             swallows it.
+        revise: called in the test's thread, in the place where it stands, it returns what to raise instead, or None.
 
     Returns:
         Whether it is raised at once. False: the caller had better hang up on the client, too.
@@ -126,5 +193,6 @@ def interrupt(error: type[BaseException]) -> bool:
     test = _current()
     if test is None or sys.is_finalizing():
         return False
-    test.pending = test.pending or error
+    if test.pending is None:
+        test.pending, test.revise = error, revise
     return test.raise_soon()

@@ -439,6 +439,11 @@ class Ledger:
                     entry.cancelled = True
                     leave()
 
+    @property
+    def held_replies(self) -> int:
+        """How many replies wait for the clock."""
+        return len(self._handlers)
+
     def settle(self) -> None:
         """Wake the earliest sleepers, one at a time, as long as nobody is awake."""
         while self._entries and not (self.closed or self.error) and self._may_move():

@@ -1,0 +1,316 @@
+"""The watch: one thread that sees to it that no test stands still because nobody moves its clock.
+
+It runs while a stub with a virtual clock, or a block, is in use, from the first request on. It looks at four things:
+whether a clock has moved, what stubs have replied, whether anything runs, and whether a stub owes a reply. What it
+sees is counted in *idle* seconds: real ones in which nothing ran and no reply was owed. A tick that took too long (a
+suspended process, a machine that has no time for us) counts as none.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from ..errors import StandStill, explained
+from .advising import SLEEPS, SPINS, Waiting, awaits_a_reply, fix_for, tasks_here, waiting_in
+from .effort import Effort
+from .ledger import OutsideThread
+from .stacks import Stack, is_debugged, is_debugger, stacks
+
+__all__ = ["Account", "begin_to_watch", "watching"]
+
+__tracebackhide__ = True
+
+_PATIENCE = 4  # a quarter of the guard
+_REPLIES = 3
+_SPINS = 1000  # replies, from a client that does not sleep at all
+_OFTEN = 100  # replies a second, of a client that does not sleep
+_TICK = 0.25
+
+
+class WatchedClock(Protocol):
+    """What the watch needs of a clock."""
+
+    nanoseconds: int
+    owed: int
+    block: Any
+    watched: tuple[Any, ...]
+
+    def interrupt(self, error: type[BaseException], revise: Callable[[], type[BaseException] | None]) -> None: ...
+
+
+class _Repeats:
+    """The replies that showed one operation at one instant, while its script waits for the clock."""
+
+    def __init__(self, idle: float, real: float) -> None:
+        self.count = 0
+        self.idle_at_first = self.idle_at_last = idle
+        self.real_at_first = real
+
+
+class Account:
+    """What the watch knows about one clock.
+
+    Attributes:
+        guard: idle seconds without any progress after which the test is failed.
+        warning: what to tell of a test that stood still for a while and went on; None for nothing.
+    """
+
+    def __init__(self, clock: WatchedClock, guard: float, *, judges_replies: bool = True) -> None:
+        self.clock = clock
+        self.guard = guard
+        self.warning: tuple[str, Waiting] | None = None
+        self._judges_replies = judges_replies
+        self._instant = clock.nanoseconds
+        self._idle = 0.0
+        self._repeats: dict[str, _Repeats] = {}
+        self._seen: set[int] = set()
+        self._has_news = False
+        self._verdicts = 0
+        self._before = {thread.ident for thread in threading.enumerate()} - {threading.main_thread().ident}
+
+    @property
+    def patience(self) -> float:
+        """Idle seconds for which replies may repeat."""
+        return self.guard / _PATIENCE
+
+    def replied(self, waits: tuple[str, ...], key: int, *, moves: bool) -> None:
+        """Take note of a reply.
+
+        Args:
+            waits: the operations that it showed and that only time can move on.
+            key: stands for the request and the reply.
+            moves: whether polls move on something that it showed.
+        """
+        begin_to_watch()
+        self._follow()
+        if moves or key not in self._seen:
+            self._seen.add(key)
+            self._has_news = True
+        for uid in waits if self._judges_replies else ():
+            repeats = self._repeats.setdefault(uid, _Repeats(self._idle, time.monotonic()))
+            repeats.count += 1
+            repeats.idle_at_last = self._idle
+
+    def tick(self, idle: float) -> bool:
+        """Count idle seconds; return whether there was progress since the last time."""
+        moved = self._follow()
+        self._idle += idle
+        news, self._has_news = self._has_news, False
+        return moved or news
+
+    def _follow(self) -> bool:
+        """Begin anew when the clock has moved."""
+        if self._instant == self.clock.nanoseconds:
+            return False
+        self._instant = self.clock.nanoseconds
+        self._repeats.clear()
+        self._seen.clear()
+        return True
+
+    def repeated(self) -> tuple[int, str]:
+        """Return how many replies showed the same operation for too long, or 0, and what to write if that is known."""
+        for each in list(self._repeats.values()):
+            real = time.monotonic() - each.real_at_first
+            sleeps = each.count >= _REPLIES and each.idle_at_last - each.idle_at_first >= self.patience
+            if sleeps or (each.count >= _SPINS and real >= self.patience):
+                return each.count, SPINS if each.count > _OFTEN * real else ""
+        return 0, ""
+
+    @contextmanager
+    def guarded_by(self, guard: float) -> Iterator[None]:
+        """Let a block have another patience."""
+        before, self.guard = self.guard, guard
+        try:
+            yield
+        finally:
+            self.guard = before
+
+    def sweep(self) -> None:
+        """Let the block notice who has ended without a word."""
+        block = self.clock.block
+        if block is not None:
+            block.ledger.sweep()
+
+    def owes(self) -> bool:
+        """Whether a stub of this clock is about to reply, in real time."""
+        block = self.clock.block
+        return self.clock.owed > (block.ledger.held_replies if block is not None else 0)
+
+    def forgive(self) -> None:
+        """Begin anew."""
+        self._repeats.clear()
+
+    def fail(self, happened: str, threads: list[Stack], fix: str = "") -> None:
+        """Fail the test; once more, and harder, if it was told before and goes on."""
+        self.forgive()
+        self._verdicts += 1
+        self.warning = None
+        waiting = self._waiting(threads)
+
+        def revised() -> type[BaseException] | None:
+            return None if is_debugger(sys.gettrace()) else self._error(happened, [*tasks_here(), *waiting], fix)
+
+        self.clock.interrupt(self._error(happened, waiting, fix), revise=revised)
+
+    @property
+    def patience_after_verdict(self) -> float:
+        """Idle seconds after which a test that was failed, and is still there, is failed again."""
+        return self.guard if not self._verdicts else self.guard / 10
+
+    def _error(self, happened: str, waiting: list[Waiting], fix: str) -> type[BaseException]:
+        return explained(StandStill, "\n".join([happened, *self._told(waiting, fix), *self._reports()]))
+
+    def _told(self, waiting: list[Waiting], fix: str = "") -> list[str]:
+        block = self.clock.block
+        driven = tuple(sorted(block.ledger.names)) if block is not None else ()
+        fix = fix or fix_for(waiting, driven, block.where if block is not None else "")
+        lines = [*map(str, waiting), *(f"  awake   {where}" for where in (block.loops.waiting() if block else ()))]
+        return [f"  fix     {fix}", *list(dict.fromkeys(lines))[:6]]
+
+    def _waiting(self, threads: list[Stack]) -> list[Waiting]:
+        """Return who waits: threads from before the test only if none of its own sleeps."""
+        own = waiting_in([stack for stack in threads if stack.thread not in self._before])
+        return own if any(each.how == SLEEPS for each in own) else waiting_in(threads)
+
+    def _reports(self) -> list[str]:
+        return [each.report() for each in self.clock.watched[:2]]
+
+    def note(self, seconds: float, threads: list[Stack]) -> None:
+        """Keep who waits, for a warning at the end of the test."""
+        waiting = self._waiting(threads)
+        if waiting and self.warning is None:
+            lines = [f"nothing moved the clock for {seconds:.1f} real seconds", *self._told(waiting)]
+            self.warning = "\n".join(lines), waiting[0]
+
+
+class _Watch:
+    """The thread, and the accounts that it looks after."""
+
+    def __init__(self) -> None:
+        self._accounts: list[Account] = []
+        self._thread: threading.Thread | None = None
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+        self._still = 0.0
+        self._has_noted = False
+
+    def open(self, account: Account) -> None:
+        with self._lock:
+            self._accounts.append(account)
+            self._still = 0.0
+
+    def start(self) -> None:
+        if self._thread is not None:
+            return
+        with self._lock:
+            if self._thread is None and self._accounts:
+                self._over = threading.Event()
+                self._still, self._has_noted = 0.0, False
+                self._thread = OutsideThread(
+                    target=self._run, args=(self._over,), name="redis-actions-watch", daemon=True
+                )
+                self._thread.start()
+
+    def close(self, account: Account) -> None:
+        with self._lock:
+            self._accounts.remove(account)
+            thread = self._thread
+            if self._accounts or thread is None:
+                return
+            self._thread = None
+            self._over.set()
+        if thread is not threading.current_thread():
+            _join(thread, 5.0)
+
+    def _run(self, over: threading.Event) -> None:
+        effort, last = Effort(), time.monotonic()
+        while True:
+            tick = min([_TICK, *(account.guard / 40 for account in self._accounts)])
+            if over.wait(tick):
+                return
+            now = time.monotonic()
+            self._look(now - last, tick, effort.since_last())
+            last = now
+
+    def _look(self, took: float, tick: float, effort: float) -> None:
+        accounts = tuple(self._accounts)
+        for account in accounts:
+            account.sweep()
+        runs = effort > Effort.busy() * took or any(account.owes() for account in accounts)
+        idle = 0.0 if runs or took > 4 * tick + 0.25 else took
+        progress = [account.tick(idle) for account in accounts]
+        # Something that runs now and then is no client that waits.
+        self._still = 0.0 if any(progress) else max(0.0, self._still + idle - (4 * took if runs else 0))
+        self._judge(accounts)
+
+    def _judge(self, accounts: tuple[Account, ...]) -> None:
+        for account in accounts:
+            count, fix = account.repeated()
+            if count:
+                happened = f"the clock stood still while a client got the same reply {count} times"
+                return self._fail(account, happened, fix)
+        if not accounts:
+            return
+        account = next((each for each in accounts if each.clock.block is not None), accounts[-1])
+        if self._still >= account.patience_after_verdict:
+            self._fail(
+                account,
+                f"nothing has happened for {account.patience_after_verdict:g} real seconds, and the test waits",
+                asks=True,
+            )
+        elif self._still >= account.patience and not self._has_noted:
+            self._has_noted = True
+            threads = stacks()
+            if not is_debugged(threads) and not awaits_a_reply(threads):
+                account.note(self._still, threads)
+
+    def _fail(self, account: Account, happened: str, fix: str = "", *, asks: bool = False) -> None:
+        threads = _caught_sleeping()
+        self._still = 0.0
+        if is_debugged(threads) or (asks and awaits_a_reply(threads)):
+            account.forgive()
+        else:
+            account.fail(happened, threads, fix)
+
+
+def _caught_sleeping() -> list[Stack]:
+    """Return where threads stand, at a moment in which one of them sleeps, if there is one: and not in mid-poll."""
+    threads = stacks()
+    for _ in range(10):
+        time.sleep(_TICK / 20)
+        before, threads = threads, stacks()
+        still = [stack for stack in threads if stack in before]
+        if any(each.how == SLEEPS and not each.blocks for each in waiting_in(still)):
+            return still
+    return threads
+
+
+_watch = _Watch()
+_join = threading.Thread.join  # the real one
+
+
+def begin_to_watch() -> None:
+    """Start the thread, if there is a clock to watch."""
+    _watch.start()
+
+
+@contextmanager
+def watching(clock: Any, guard: float, *, judges_replies: bool = True) -> Iterator[Account]:
+    """Watch over a clock within this block, from the first reply on, or from `begin_to_watch`.
+
+    Args:
+        guard: idle seconds without any progress after which the test is failed.
+        judges_replies: whether replies that repeat fail it earlier.
+    """
+    account = clock.account = Account(clock, guard, judges_replies=judges_replies)
+    _watch.open(account)
+    try:
+        yield account
+    finally:
+        clock.account = None
+        _watch.close(account)
