@@ -296,17 +296,17 @@ def slow_reply(stub: RedisActions, uid: str, seconds: float) -> None:
 
 
 def works(stub: RedisActions, uid: str) -> None:
-    burn(3)
+    burn(1.8)
 
 
 def works_between_polls(stub: RedisActions, uid: str) -> None:
-    for _ in range(8):
+    for _ in range(5):
         poll(stub, uid)
         burn(0.4)
 
 
 def works_in_threads(stub: RedisActions, uid: str) -> None:
-    threads = [threading.Thread(target=burn, args=(3,)) for _ in range(3)]
+    threads = [threading.Thread(target=burn, args=(1.8,)) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -314,12 +314,12 @@ def works_in_threads(stub: RedisActions, uid: str) -> None:
 
 
 def gets_a_slow_reply(stub: RedisActions, uid: str) -> None:
-    slow_reply(stub, uid, 3)
+    slow_reply(stub, uid, 1.8)
     poll(stub, uid)
 
 
 def gets_slow_replies(stub: RedisActions, uid: str) -> None:
-    for _ in range(6):
+    for _ in range(4):
         slow_reply(stub, uid, 0.5)
         poll(stub, uid)
         poll(stub, uid)
@@ -328,32 +328,32 @@ def gets_slow_replies(stub: RedisActions, uid: str) -> None:
 def gets_a_slow_fault(stub: RedisActions, uid: str) -> None:
     from pytest_redis_actions import faults
 
-    stub.fault(faults.slow(3), on=uid)
+    stub.fault(faults.slow(1.8), on=uid)
     poll(stub, uid)
 
 
 def gets_a_reply_in_drips(stub: RedisActions, uid: str) -> None:
     from pytest_redis_actions import faults
 
-    stub.fault(faults.drip(3), on=uid)
+    stub.fault(faults.drip(1.8), on=uid)
     poll(stub, uid)
 
 
 def runs_a_program(stub: RedisActions, uid: str) -> None:
-    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 2: pass"], check=True)
+    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 1.5: pass"], check=True)
 
 
 def runs_a_program_of_a_program(stub: RedisActions, uid: str) -> None:
     code = (
         "import subprocess, sys\n"
-        "subprocess.run([sys.executable, '-c', 'import time\\nwhile time.process_time() < 2: pass'])"
+        "subprocess.run([sys.executable, '-c', 'import time\\nwhile time.process_time() < 1.5: pass'])"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def asks_another_server(stub: RedisActions, uid: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        timer = threading.Timer(3, lambda: server.accept()[0].close())
+        timer = threading.Timer(1.8, lambda: server.accept()[0].close())
         timer.start()
         asked = http.client.HTTPConnection(*server.getsockname())
         asked.request("GET", "/")
@@ -423,19 +423,19 @@ def works_in_a_block(stub: RedisActions, uid: str) -> None:
 
 
 def gets_a_slow_reply_in_a_block(stub: RedisActions, uid: str) -> None:
-    slow_reply(stub, uid, 3)
+    slow_reply(stub, uid, 1.8)
     with stub.clock.drive("with_requests"):
         assert with_requests.wait(stub.url, uid, stub.auth, every=60) == "completed"
 
 
 def gets_a_slow_reply_on_asyncio(stub: RedisActions, uid: str) -> None:
-    slow_reply(stub, uid, 3)
+    slow_reply(stub, uid, 1.8)
     with stub.clock.drive("with_httpx"):
         asyncio.run(with_httpx.wait(stub.url, uid, stub.auth, every=60))
 
 
 def asks_on_asyncio_without_a_block(stub: RedisActions, uid: str) -> None:
-    slow_reply(stub, uid, 3)
+    slow_reply(stub, uid, 1.8)
 
     async def ask() -> None:
         await raw_pollers.apoll(stub.port, uid, stub.auth, 0, 0, 1)
@@ -444,7 +444,7 @@ def asks_on_asyncio_without_a_block(stub: RedisActions, uid: str) -> None:
 
 
 def runs_a_reply_in_a_thread(stub: RedisActions, uid: str) -> None:
-    slow_reply(stub, uid, 3)
+    slow_reply(stub, uid, 1.8)
     thread = threading.Thread(target=poll, args=(stub, uid))
     thread.start()
     thread.join()
@@ -494,10 +494,27 @@ HONEST = [
     gets_many_slow_replies_at_once,
 ]
 
+IN_THE_NORMAL_RUN = (
+    works,
+    works_between_polls,
+    gets_a_slow_reply,
+    runs_a_program,
+    asks_another_server,
+    moves_the_clock_now_and_then,
+    polls_a_script_that_counts_polls,
+    polls_fast_and_not_for_ever,
+    is_traced_by_a_debugger,
+    works_in_a_block,
+)
+SOME_HONEST = [
+    client if client in IN_THE_NORMAL_RUN else pytest.param(client, marks=pytest.mark.long, id=client.__name__)
+    for client in HONEST
+]
+
 
 @quick
 @pytest.mark.filterwarnings("ignore::pytest_redis_actions.errors.RedisActionsWarning")
-@pytest.mark.parametrize("client", HONEST, ids=lambda client: client.__name__)
+@pytest.mark.parametrize("client", SOME_HONEST, ids=lambda client: getattr(client, "__name__", None))
 def test_a_client_that_is_slow_in_earnest_is_left_alone(
     redis_actions: RedisActions, client: Callable[[RedisActions, str], None]
 ) -> None:
@@ -676,7 +693,14 @@ class TestInASuite:
 
         result.assert_outcomes(passed=1)
 
-    @pytest.mark.parametrize("way", ["import pdb; pdb.set_trace()", "breakpoint()", "assert not 'so'"])
+    @pytest.mark.parametrize(
+        "way",
+        [
+            pytest.param("import pdb; pdb.set_trace()", marks=pytest.mark.long),
+            "breakpoint()",
+            pytest.param("assert not 'so'", marks=pytest.mark.long),
+        ],
+    )
     def test_who_debugs_has_all_the_time_in_the_world(self, pytester: pytest.Pytester, way: str) -> None:
         types = subprocess.Popen(
             [sys.executable, "-c", "import time; time.sleep(4); print('c')"], stdout=subprocess.PIPE
@@ -718,7 +742,10 @@ class TestInASuite:
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines(["*StandStill: the clock stood still*"])
 
-    @pytest.mark.parametrize("args", [["--redis-actions-guard=none"], ["-o", "redis_actions_guard=none"]])
+    @pytest.mark.parametrize(
+        "args",
+        [["--redis-actions-guard=none"], pytest.param(["-o", "redis_actions_guard=none"], marks=pytest.mark.long)],
+    )
     def test_it_is_turned_off_for_all(self, pytester: pytest.Pytester, args: list[str]) -> None:
         result = self.run(
             pytester,
@@ -734,13 +761,13 @@ class TestInASuite:
 
         result.assert_outcomes(passed=1)
 
-    @pytest.mark.parametrize("value", ["soon", "0", "-1"])
+    @pytest.mark.parametrize("value", ["soon", pytest.param("0", marks=pytest.mark.long)])
     def test_a_guard_that_is_no_time_is_refused(self, pytester: pytest.Pytester, value: str) -> None:
         result = self.run(pytester, "def test_one(redis_actions): ...", f"--redis-actions-guard={value}")
 
         assert result.ret == pytest.ExitCode.USAGE_ERROR
 
-    @pytest.mark.parametrize("kept", ["kept = ", ""])
+    @pytest.mark.parametrize("kept", [pytest.param("kept = ", marks=pytest.mark.long), ""])
     def test_a_drive_that_was_never_entered_fails_the_test_with_its_line(
         self, pytester: pytest.Pytester, kept: str
     ) -> None:
