@@ -43,7 +43,8 @@ Write = Callable[[str], Any]
 # Clients that nothing drives, or that drive does not see
 
 CLIENTS = """
-import asyncio, functools, importlib, queue, select, subprocess, sys, threading, time
+import asyncio, functools, http.client, importlib, queue, select, subprocess, sys, threading, time
+from contextlib import suppress
 from concurrent.futures import ThreadPoolExecutor
 import raw_pollers
 
@@ -77,14 +78,15 @@ def imports(client):
 def simple_queue(client):
     answers = queue.SimpleQueue()
     def ask():
-        while poll(client) != "completed":
-            importlib.import_module("time").sleep(0.1)
-        answers.put("completed")
+        with suppress(OSError, http.client.HTTPException):
+            for _ in range(40):
+                poll(client)
+                importlib.import_module("time").sleep(0.1)
     threading.Thread(target=ask, daemon=True).start()
     answers.get()
 
 def thread(client):
-    thread = threading.Thread(target=partial, args=(client,), daemon=True)
+    thread = threading.Thread(target=ends_when_refused, args=(client,), daemon=True)
     thread.start()
     thread.join()
 
@@ -93,9 +95,10 @@ def pool(client):
         pool.submit(ends_when_refused, client).result()
 
 def ends_when_refused(client):
-    for _ in range(30):
-        poll(client)
-        nap()
+    with suppress(OSError, http.client.HTTPException):
+        for _ in range(30):
+            poll(client)
+            nap()
 
 def swallows_exceptions(client):
     while True:
@@ -146,7 +149,7 @@ STANDING = {
     "selects": (SELECT, "in selects: select.select("),
     "imports": (DRIVE, "in imports: importlib.import_module("),
     "simple_queue": (DRIVE, "in ask: importlib.import_module("),
-    "thread": (DRIVE, "in partial: nap()"),
+    "thread": (DRIVE, "in ends_when_refused: nap()"),
     "pool": (DRIVE, "in ends_when_refused: nap()"),
     "swallows_exceptions": (DRIVE, "in swallows_exceptions: nap()"),
     "swallows_everything": (DRIVE, "in swallows_everything: nap()"),

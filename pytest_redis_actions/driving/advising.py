@@ -15,7 +15,7 @@ from ..errors import UsageError
 from .stacks import Line, Stack
 from .targets import RECIPES, targets
 
-__all__ = ["SPINS", "Waiting", "awaits_a_reply", "fix_for", "tasks_here", "waiting_in"]
+__all__ = ["SLEEPS", "SPINS", "WAITS", "Waiting", "awaits_a_reply", "fix_for", "tasks_here", "waiting_in"]
 
 __tracebackhide__ = True
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from ..errors import StandStill, explained
-from .advising import SLEEPS, SPINS, Waiting, awaits_a_reply, fix_for, tasks_here, waiting_in
+from .advising import SLEEPS, SPINS, WAITS, Waiting, awaits_a_reply, fix_for, tasks_here, waiting_in
 from .effort import Effort
 from .ledger import OutsideThread
 from .stacks import Stack, is_debugged, is_debugger, stacks
@@ -175,7 +175,7 @@ class Account:
     def _waiting(self, threads: list[Stack]) -> list[Waiting]:
         """Return who waits: threads from before the test only if none of its own sleeps."""
         own = waiting_in([stack for stack in threads if stack.thread not in self._before])
-        return own if any(each.how == SLEEPS for each in own) else waiting_in(threads)
+        return own if any(each.how != WAITS for each in own) else waiting_in(threads)
 
     def _reports(self) -> list[str]:
         return [each.report() for each in self.clock.watched[:2]]
