@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import ctypes
+import math
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
@@ -184,14 +185,13 @@ class Block:
 
     def _watch(self) -> None:
         """See to it that the block does not stand still; a stub's watch does so already, with its own patience."""
-        if self._guard is None:
-            return
+        guard = math.inf if self._guard is None else self._guard  # it is swept in any case
         if self._clock.account is not None:
-            self._watching.enter_context(self._clock.account.guarded_by(self._guard))
+            self._watching.enter_context(self._clock.account.guarded_by(guard))
         else:
-            if not is_interruptible():
+            if not is_interruptible() and self._guard is not None:
                 self._watching.enter_context(interruptible())
-            self._watching.enter_context(watching(self._clock, self._guard, judges_replies=False))
+            self._watching.enter_context(watching(self._clock, guard, judges_replies=False))
         begin_to_watch()
 
     def _drive(self) -> None:

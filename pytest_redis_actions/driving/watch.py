@@ -88,7 +88,7 @@ class Account:
         """
         begin_to_watch()
         self._follow()
-        if moves or key not in self._seen:
+        if moves or key not in self._seen or not self._judges_replies:
             self._seen.add(key)
             self._has_news = True
         for uid in waits if self._judges_replies else ():
@@ -305,7 +305,7 @@ def watching(clock: Any, guard: float, *, judges_replies: bool = True) -> Iterat
 
     Args:
         guard: idle seconds without any progress after which the test is failed.
-        judges_replies: whether replies that repeat fail it earlier.
+        judges_replies: whether replies that repeat fail it earlier, and are no progress.
     """
     account = clock.account = Account(clock, guard, judges_replies=judges_replies)
     _watch.open(account)
