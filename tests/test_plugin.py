@@ -75,7 +75,7 @@ WRONG_CALLS = (
     ("redis_actions.journal.where(method='get')", "method 'get' is unknown"),
     ("redis_actions.journal.where(route='/v1/action')", "route '/v1/action' is not a route's template"),
     ("redis_actions.journal.where(route='/v1/actions/x')", "route '/v1/actions/x' is not a route's template"),
-    ("redis_actions.journal.where(uid=redis_actions.add_action('x'))", "uid must be a text, not <x * queued>"),
+    ("redis_actions.journal.where(uid=redis_actions.add_action('x'))", "uid must be a text, not <x *"),
     ("redis_actions.journal.where(code='200')", "code must be a whole number from 0, not '200'"),
     ("redis_actions.clock.advance(-1)", "advance(-1): time can't go backwards"),
     ("redis_actions.auth_for('root')", "unknown role 'root'"),
