@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_redis_actions.contract.explain import ONE_CAPTURE
+
 ROOT = Path(__file__).parent.parent
 EVIDENCE = ROOT / "schemas" / "evidence.md"
 CITED = re.compile(r"\bE-(?:C-HISTORY-\d+|C\d+|[A-Z0-9]+-\d+)")
@@ -39,6 +41,16 @@ def test_every_cited_fact_exists(path: Path) -> None:
 
 def test_the_conflict_register_is_whole() -> None:
     assert {f"E-C{number}" for number in range(1, 21)} <= set(facts())
+
+
+def test_what_rests_on_one_capture_says_so_here_and_in_messages() -> None:
+    text = EVIDENCE.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (E-[A-Z0-9-]+) \|.*\bone capture\b", text, flags=re.MULTILINE)
+
+    assert {row for row in rows if not row.startswith(("E-SINCE", "E-ASSUMED"))} == set(ONE_CAPTURE)
+    for fact, where in ONE_CAPTURE.items():
+        row = next(line for line in text.splitlines() if line.startswith(f"| {fact} |"))
+        assert where.split(" ")[-1] in row
 
 
 def test_every_assumption_is_cited_where_it_is_coded() -> None:

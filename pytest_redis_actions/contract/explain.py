@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from ..errors import nearest
@@ -39,6 +40,11 @@ _CODES = {
     "anyOf": "RA107",
     "minProperties": "RA108",
 }
+ONE_CAPTURE: Mapping[str, str] = {
+    **dict.fromkeys(("E-TASK-6", "E-SM-6", "E-C3"), "build 100.0.21"),
+    **dict.fromkeys(("E-SM-7", "E-SM-8", "E-ERR-1", "E-START-4", "E-C7"), "a 7.8, inferred"),
+}
+"""The facts that rest on one capture, and of what: the messages that cite them say so."""
 _FACT = re.compile(r"E-(?:C\d+|[A-Z0-9]+-\d+)")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _V2_FIELDS = ("action_type", "additional_info")
@@ -123,8 +129,17 @@ def explained(
             expected=expected,
             got=got,
             hint=hint,
-            source=f"{', '.join(_FACT.findall(comment))}; {catalogue.page(kind, release)}",
+            source=f"{_cited(comment)}; {catalogue.page(kind, release)}",
         )
+
+
+def _cited(comment: str) -> str:
+    """Return the facts of a comment; those of one capture together, with what was captured."""
+    facts = _FACT.findall(comment)
+    told = [fact for fact in facts if fact not in ONE_CAPTURE]
+    for where, group in groupby((fact for fact in facts if fact in ONE_CAPTURE), ONE_CAPTURE.__getitem__):
+        told.append(f"{', '.join(group)} (one capture, {where})")
+    return ", ".join(told)
 
 
 def _departures(error: _Error, owner: object) -> Iterator[tuple[str, str, str, str]]:
@@ -192,12 +207,14 @@ def _hint_for_field(error: _Error, owner: object) -> str:
         return "a field of an action: a pending operation is an entry of its pending_ops"
     if field in _V2_FIELDS:
         return "a field of v2: this looks like a row of GET /v2/actions"
-    if error.kind.startswith(("action-v2", "GET /v2")):
-        return "a field of v1: in v2 it stands in additional_info, or nowhere" if error.is_foreign else ""
+    if error.kind.startswith(("action-v2", "GET /v2")) and error.is_foreign:
+        return "a field of v1: in v2 it stands in additional_info, or nowhere"
     if field == "creation_time" and error.is_foreign:
         return "clusters send it all the same; the profile 'wire' has it"
     guess = None if error.is_foreign else nearest(field, error.schema["enum"])
-    return f"write {guess} instead" if guess and guess not in (owner if isinstance(owner, dict) else ()) else ""
+    if guess and guess not in (owner if isinstance(owner, dict) else ()):
+        return f"write {guess} instead"
+    return "" if error.is_foreign else "the profile 'documented' refuses every addition of the vendor; 'wire' does not"
 
 
 def _hints_for_missing(
