@@ -237,6 +237,18 @@ def test_the_whole_table_of_the_bash_loop(every: float, fails: list[str], author
     assert sorted(found) == sorted(fails), found
 
 
+@pytest.mark.usefixtures("shell")
+def test_the_words_exit_status_are_not_what_a_command_said(authority: Authority) -> None:
+    misses = misses_of(loop(every=0.2, real_seconds=1), "S36", authority)
+
+    assert misses[0].wrong.text == "ended with exit status 1, which does not say status"
+
+
+@pytest.mark.usefixtures("shell")
+def test_a_command_that_no_request_of_gets_through_may_wait_until_its_deadline(authority: Authority) -> None:
+    assert misses_of(loop(every=0.5, real_seconds=2), "S47", authority) == []
+
+
 # Who did it
 
 

@@ -17,11 +17,13 @@ class CommandFailed(Exception):
 
     Attributes:
         status: the exit status.
+        wrote: the text.
     """
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(f"exit status {status}: {text}")
         self.status = status
+        self.wrote = text
 
 
 class Why(Enum):
@@ -156,5 +158,5 @@ def _texts(error: BaseException | None) -> Iterator[str]:
         if each is None or id(each) in seen:
             continue
         seen.add(id(each))
-        yield f"{type(each).__name__}: {each}"
+        yield each.wrote if isinstance(each, CommandFailed) else f"{type(each).__name__}: {each}"
         waiting += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]

@@ -18,7 +18,7 @@ from ..server.certificates import Authority
 from ..stub import RedisActions
 from .calls import Call, Client, ClientThread, threads_of
 from .outcome import Outcome, Stopped, Why
-from .scenarios import HEADERS, MIDDLE, READ_TIMEOUT, SHORT, UNKNOWN_UID, Play, Scenario, Stage
+from .scenarios import HEADERS, LONG, MIDDLE, READ_TIMEOUT, SHORT, UNKNOWN_UID, Play, Scenario, Stage
 from .target import Target
 from .watch import RATE, DrivenClock, FastClock, Watch
 
@@ -29,6 +29,7 @@ __tracebackhide__ = True
 UNDRIVEN_DEADLINE = 600.0  # real seconds, of plays that a sound client completes
 PAST_END_REAL = 10  # polls past the end, of a client that really waits
 _PATIENCE = 10  # times real_seconds for a whole play on virtual time
+_LATE = 5.0  # real seconds after its deadline in which a client that is silent may end
 _GRACE = 0.5  # real seconds for a client that was stopped
 _BOUNDS = {"max_polls": Why.REQUESTS, "max_virtual_seconds": Why.VIRTUAL_TIME, "": Why.LOOKS}
 
@@ -55,7 +56,10 @@ class Limits:
     @property
     def silence(self) -> float:
         """Real seconds without a sign of life."""
-        return self.client.real_seconds + (0 if self.client.drive else self.play.options.get("refuses", 0))
+        if self.client.drive:
+            return self.client.real_seconds
+        late = 0.0 if self.play.timeout == LONG else self.deadline + _LATE  # no request gets through a bad certificate
+        return max(self.client.real_seconds, late) + float(self.play.options.get("refuses", 0))
 
     def whole(self, interval: float) -> float:
         """Return the real seconds for the whole play.
