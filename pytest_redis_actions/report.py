@@ -30,9 +30,7 @@ def _lines(endpoint: Endpoint, url: str) -> Iterator[str]:
     yield f"Redis Enterprise {endpoint.release} at {url}, clock at {clock.seconds:g} s, {count}"
     if endpoint.chaos_call:
         yield f"redis_actions.{endpoint.chaos_call} reproduces the faults"
-    yield from endpoint.incidents.lines()
-    if endpoint.incidents and (named := [name for name in _CA_VARIABLES if name in os.environ]):
-        yield f"           {' and '.join(named)} is set: it overrides Session.verify of requests"
+    yield from _incident_lines(endpoint)
     refused = [each for each in journal if each.code == 401 and not (each.fault or each.by_handler)]
     if refused:
         yield f"{len(refused)} answered 401: use redis_actions.auth, or auth=False on the marker"
@@ -48,6 +46,14 @@ def _lines(endpoint: Endpoint, url: str) -> Iterator[str]:
         yield from (f"  {each}"[:80] for each in others[:_REPORTED])
         if len(others) > _REPORTED:
             yield f"  … and {len(others) - _REPORTED} more"
+
+
+def _incident_lines(endpoint: Endpoint) -> Iterator[str]:
+    lines = tuple(endpoint.incidents.lines())
+    yield from lines
+    bundle = next((name for name in _CA_VARIABLES if name in os.environ), None)
+    if bundle and any("TLS handshake" in line for line in lines):
+        yield f"           {bundle} is set in the environment: it overrides Session.verify of requests"
 
 
 def _operation_lines(endpoint: Endpoint, uid: str) -> Iterator[str]:

@@ -52,7 +52,18 @@ def test_the_variable_that_overrides_what_was_passed_is_named(
     with pytest.raises(requests.exceptions.SSLError):
         session.get(secure.url)
 
-    assert told(secure)[2] == f"           {name} is set: it overrides Session.verify of requests"
+    assert told(secure)[2] == f"           {name} is set in the environment: it overrides Session.verify of requests"
+
+
+def test_the_variable_is_not_named_without_a_handshake(
+    redis_actions: RedisActions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())
+    with Wire(redis_actions) as wire:
+        wire.send(b"nonsense\r\n\r\n")
+        wire.read()
+
+    assert "REQUESTS_CA_BUNDLE" not in redis_actions.report()
 
 
 def test_a_client_that_refuses_the_name(secure: RedisActions) -> None:

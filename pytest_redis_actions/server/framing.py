@@ -153,7 +153,7 @@ class RequestReader:
         version = self._parser.get_http_version()
         if self._in_head and version not in ("0.0", "0.9", "1.0", "1.1"):
             return _wrong_version(version)
-        return _malformed(str(error))
+        return _malformed(f"malformed HTTP ({error})")
 
     # What the parser calls
 

@@ -134,7 +134,7 @@ def polls(scale: float) -> None:
         ours, theirs, least = figures
         wanted = "at least 20" if client_side else "at least 1.5"
         line(f"one poll over {scheme}: pytest-httpserver / stub", theirs / ours, wanted, told)
-        line(f"one poll over {scheme}: stub / floor", ours / least, "at most 2", told)
+        line(f"one poll over {scheme}: stub / floor", ours / least, "at most 1.3", told)
     authority.close()
 
 
