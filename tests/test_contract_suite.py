@@ -217,7 +217,7 @@ def test_several_releases_have_the_worst_outcome_and_say_where(suite: pytest.Pyt
             "slept about 0.* real s between polls, where *",
         ),
         ("while True: time.time()", "S01", "neither ended nor slept *|nothing has happened *"),
-        ("threading.Event().wait()", "S01", "nothing has happened for * real seconds, and the test waits"),
+        ("threading.Event().wait()", "S01", "neither ended nor slept *|nothing has happened *"),
     ],
 )
 def test_a_client_that_misbehaves_gets_a_clear_verdict(
