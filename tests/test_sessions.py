@@ -227,6 +227,7 @@ def test_a_stub_and_its_journal_are_freed_with_their_test(suite: pytest.Pytester
 
 
 GROWS = """
+    @pytest.mark.redis_actions(past_end=None)
     @pytest.mark.parametrize("number", range({tests}))
     def test_it(redis_actions, number):
         for _ in range(40):

@@ -19,7 +19,7 @@ __tracebackhide__ = True
 
 _LINE = re.compile(r'  File "(.*)", line (\d+) in (.*)')
 _DEBUGGERS = re.compile(
-    r"[/\\](pdb|bdb|ipdb|pudb|remote_pdb|pydevd|debugpy|_pydev\w*|pydev)(\.py$|[/\\])|IPython.*debugger"
+    r"[/\\](pdb|bdb|ipdb|pudb|remote_pdb|pydevd|debugpy|_pydev\w*|pydev)(\.py$|[/\\])|IPython[/\\]\w+[/\\]debugger"
 )
 # They trace, and nobody sits before them.
 _MEASURING = ("coverage", "slipcover", "hunter", "trace", "line_profiler", "viztracer", "pysnooper")
