@@ -714,7 +714,8 @@ class TestStarting:
         document = json.loads(reply.body) if reply.body else None
         assert (set(document) if isinstance(document, dict) else "blueprint" if document else None) == shape
         assert cluster.endpoint.uids == ()
-        validate_exchanges(cluster.endpoint.journal, release=release, profile=profile)
+        if reply.body:
+            validate_exchanges(cluster.endpoint.journal, release=release, profile=profile)
 
     @pytest.mark.parametrize(
         ("release", "method", "target", "body"),

@@ -157,6 +157,7 @@ def test_a_fault_of_one_operation_shows_in_lists_too(redis_actions: RedisActions
 def test_a_faulted_reply_is_no_departure_of_the_stub(redis_actions: RedisActions, action: Action) -> None:
     redis_actions.fault(faults.record(status=7), on=action)
     poll(redis_actions, action)
+    poll(redis_actions, action)
 
     redis_actions.validate()
 

@@ -25,7 +25,7 @@ def test_requests_are_logged_in_order_whoever_answered(redis_actions: RedisActio
     with session:
         for path in ("/v1/actions", "/v1/bdbs/1", "/v1/nothing", "/v1/bdbs/1", "/v2/actions?a=1"):
             session.get(redis_actions.url + path)
-        session.post(redis_actions.url + "/v1/bdbs", json={"name": "mine"})
+        session.post(redis_actions.url + "/v1/bdbs", json={"name": "mine", "memory_size": 1 << 30})
 
     log = redis_actions.httpserver.log
     assert [(request.method, request.full_path.rstrip("?"), response.status_code) for request, response in log] == [
@@ -37,7 +37,7 @@ def test_requests_are_logged_in_order_whoever_answered(redis_actions: RedisActio
         ("POST", "/v1/bdbs", 200),
     ]
     assert log[0][1].json == {"actions": [], "state-machines": []}
-    assert log[5][0].json == {"name": "mine"}
+    assert log[5][0].json == {"name": "mine", "memory_size": 1 << 30}
     assert log[0][0].url == redis_actions.url + "/v1/actions"
     assert redis_actions.httpserver.log == log
 
