@@ -88,6 +88,14 @@ def _parser() -> argparse.ArgumentParser:
     life.add_argument("--profile", default="wire", metavar="P", help="wire (the default) or documented")
     life.set_defaults(run=_lifecycle)
 
+    diff = commands.add_parser("diff", help="print what differs between two releases, and whom it breaks")
+    diff.add_argument("releases", nargs=2, metavar="RELEASE", help="from which release, to which")
+    diff.add_argument("kind", nargs="?", metavar="KIND", help="of this kind only")
+    diff.add_argument("--profile", default="wire", metavar="P", help="wire (the default) or documented")
+    diff.add_argument("-o", "--output", choices=("text", "markdown", "json"), default="text")
+    diff.epilog = f"{_kinds()}\n\n{_STATUS}"
+    diff.set_defaults(run=_diff)
+
     trace = commands.add_parser("check-trace", help="check a recorded trace, JSON or JSON Lines, against the lifecycle")
     trace.add_argument("file", metavar="FILE", help="JSON; JSON Lines if it ends so; - is standard input")
     trace.add_argument("--kind", metavar="KIND", default="task", help=f"{kinds}; task if left out")
@@ -243,6 +251,15 @@ def _lifecycle(given: argparse.Namespace) -> int:
     for before, following in life.transitions.items():
         print(f"  {before:<12}{', '.join(following) if following else '(terminal)'}")
     print(f"\n{life.mermaid()}")
+    return 0
+
+
+def _diff(given: argparse.Namespace) -> int:
+    from .differing import changes, rendered
+
+    first, second = given.releases
+    found = changes(first, second, given.kind, profile=given.profile)
+    print(rendered(found, first, second, given.profile, given.output))
     return 0
 
 

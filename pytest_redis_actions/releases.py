@@ -14,6 +14,7 @@ __all__ = [
     "RELEASES",
     "SINCE",
     "UNTIL",
+    "UNTIL_FACTS",
     "Since",
     "check_profile",
     "check_release",
@@ -70,10 +71,16 @@ SINCE: Mapping[str, Since] = {
 """What a release brought."""
 
 UNTIL: Mapping[str, str] = {
-    "modules-v2": "7.22",  # E-SINCE-12, E-START-16, E-START-17
-    "modules-upgrade": "7.22",  # E-SINCE-13
+    "modules-v2": "7.22",
+    "modules-upgrade": "7.22",
 }
 """What a release took away: feature -> the last release whose reference has it."""
+
+UNTIL_FACTS: Mapping[str, str] = {
+    "modules-v2": "E-SINCE-12, E-START-16, E-START-17",
+    "modules-upgrade": "E-SINCE-13, E-START-25",
+}
+"""What the rows of UNTIL rest on."""
 
 
 def check_release(release: object) -> str:

@@ -32,7 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("stub",),
     ("session",),
     ("thresholds",),
-    ("demo", "explaining"),
+    ("demo", "explaining", "differing"),
     ("plugin", "cli"),
     ("__main__",),
 )
