@@ -45,7 +45,7 @@ _SERVER: pytest.StashKey[SessionServer] = pytest.StashKey()
 _USED: pytest.StashKey[bool] = pytest.StashKey()
 _FIXTURES = ("redis_actions", "make_redis_actions", "redis_actions_server")
 _COVERAGE: pytest.StashKey[Coverage] = pytest.StashKey()
-_REMEMBERED = 10_000
+_REMEMBERED = 1_000
 """How many uids of earlier tests are known as left over."""
 
 _SETTINGS = ("release", "profile", "tls", "auth", "strict", "guard")
