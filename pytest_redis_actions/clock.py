@@ -106,6 +106,7 @@ class VirtualClock:
         max_polls: requests after which a client that sleeps on it is stopped.
         max_virtual_seconds: seconds on it after which such a client is stopped.
         owed: requests that its stubs have read and not answered yet; virtual time does not move meanwhile.
+        undriven: requests to other stubs, whose clocks nobody drove, while this one was driven.
         block: what drives it now; None outside of `drive`.
         guard: real seconds for which it may stand still while nothing runs; None for ever.
         account: what the watch knows about it; None while nothing watches over it.
@@ -115,7 +116,7 @@ class VirtualClock:
         self.epoch = _checked_epoch(epoch)
         self.monotonic_from = MONOTONIC_FROM
         self.nanoseconds = 0
-        self.owed = 0
+        self.owed = self.undriven = 0
         self._lock = threading.Lock()
         self._alarms: list[tuple[int, Callable[[], object]]] = []
         self.block: Block | None = None
@@ -224,6 +225,7 @@ class VirtualClock:
             home=frame.f_globals.get("__name__", ""),
             where=drive.where,
             on_enter=drive.enter,
+            is_inner=True,
         )
         self._drives.append(drive)
         return block
@@ -291,8 +293,11 @@ class VirtualClock:
 
     def requested(self) -> None:
         """Take note that a stub of this clock has got a request."""
+        opened = sys.modules.get(f"{__package__}.driving.opened")
         if self.block is not None:
             self.block.requested()
+        elif opened is not None and opened.opened.block is not None:
+            opened.opened.block.requested_elsewhere()
         elif self._requests > self.max_polls + _PATIENCE:
             from .driving.block import endless
 

@@ -51,6 +51,8 @@ DRIVING = (
     "replacing",
     "ledger",
     "opened",
+    "private",
+    "reach",
     "targets",
     "stacks",
     "effort",

@@ -6,6 +6,7 @@ import asyncio
 import builtins
 import ctypes
 import math
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
@@ -18,8 +19,10 @@ from .ledger import Ledger, MovableClock, OutsideThread, Party
 from .locks import locks_of
 from .opened import opened
 from .places import place
+from .private import check_python
+from .reach import refuse_unreachable
 from .replacing import Undo, replace
-from .standins import real_names, stand_in_for
+from .standins import hook_maps, original_of, real_names, stand_in_for
 from .targets import targets
 from .tasks import ASYNCHRONOUS, Loops
 from .threads import hook_threads
@@ -37,6 +40,7 @@ class DrivableClock(MovableClock, Protocol):
     """What a block needs of a clock."""
 
     max_polls: int
+    undriven: int
     max_virtual_seconds: float
     block: Block | None
     watched: tuple[Any, ...]
@@ -57,6 +61,7 @@ class Block:
         where: the line that opens the block.
         guard: idle seconds without any progress after which the test is failed; None for never.
         on_enter: called when the block is entered.
+        is_inner: whether it is opened within the test, and not around it.
     """
 
     def __init__(
@@ -69,10 +74,13 @@ class Block:
         where: str = "",
         guard: float | None = 20.0,
         on_enter: Callable[[], None] = lambda: None,
+        is_inner: bool = False,
     ) -> None:
+        self._is_inner = is_inner
         self.where = where
         self._clock = clock
         self._modules = targets(given, submodules=submodules)
+        self._packages = [module.__name__ for module in self._modules] if submodules else []
         self._home = home
         self._guard = guard
         self._on_enter = on_enter
@@ -90,6 +98,8 @@ class Block:
 
     def __enter__(self) -> Block:
         self._on_enter()
+        check_python()
+        refuse_unreachable(self._modules)
         try:
             with _opening:
                 self._outer = opened.block
@@ -126,10 +136,10 @@ class Block:
     def _was_caught_by_test(self, met: BaseException | None) -> bool:
         """Whether what stopped the block has reached the code that opened it: its traceback ends where it was caught.
 
-        One that the client has swallowed ends in the client.
+        One that the client has swallowed ends in the client. Around a whole test, that would say nothing.
         """
         reached = met.__traceback__.tb_frame if met is not None and met.__traceback__ is not None else None
-        return reached is not None and reached.f_globals.get("__name__") == self._home
+        return self._is_inner and reached is not None and reached.f_globals.get("__name__") == self._home
 
     def close(self) -> bool:
         """Give everybody their time back; return whether that was still to be done."""
@@ -141,9 +151,16 @@ class Block:
             self.ledger.close()
             self.loops.detach_all()
             self._undo.restore()
+            self._release_imported()
             self._clock.block = None
             opened.close()
         return True
+
+    def _release_imported(self) -> None:
+        """Give the modules that were imported within the block what they would hold without it."""
+        for name in self.ledger.imported:
+            if name in sys.modules:
+                replace(sys.modules[name], original_of, Undo())
 
     def _await_stopped(self) -> None:
         """Give threads that were stopped a moment to end, so that they send nothing into the next test."""
@@ -164,6 +181,7 @@ class Block:
         self.ledger = Ledger(self._clock, limit=limit, on_limit=self._on_limit)
         self.loops = Loops(self.ledger)
         self._locks = {}
+        self._clock.undriven = 0
         opened.open(self, self.ledger, self.loops, real_names())
         self._opener = self.ledger.joined()
         self._thread = threading.get_ident()
@@ -172,6 +190,7 @@ class Block:
         self.ledger.is_quiet = self._is_quiet
         self._attach_running_loop()
         hook_threads(self.ledger, self._undo)
+        hook_maps(self.ledger, self._undo)
         self.loops.hook(self._undo)
         self._undo.attribute(builtins, "__import__", self._importer())
         self._clock.block = self
@@ -198,6 +217,7 @@ class Block:
         self._modules = [module for module in self._modules if module.__name__ not in self.ledger.names]
         self.ledger.names |= {module.__name__ for module in self._modules}
         self.ledger.homes |= {name.partition(".")[0] for name in self.ledger.names} | {self._home.partition(".")[0]}
+        self.ledger.packages |= {f"{name}." for name in self._packages}
         for module in self._modules:
             self._locks |= {key: each for key, each in locks_of(module).items() if key not in self._locks}
             replace(module, self._find, self._undo)
@@ -216,7 +236,11 @@ class Block:
             level: int = 0,
         ) -> Any:
             module = original(name, globals, locals, fromlist, level)
-            if globals is not None and globals.get("__name__") in ledger.names:
+            if globals is not None and (name := str(globals.get("__name__"))) in ledger.names:
+                return stand_in_for(module) or module
+            if globals is not None and name.startswith(tuple(ledger.packages)):
+                ledger.names.add(name)
+                ledger.imported.add(name)
                 return stand_in_for(module) or module
             return module
 
@@ -254,6 +278,11 @@ class Block:
             self._stop(endless(self._clock, self._resting()))
         if beyond > _PATIENCE:
             self._interrupt(party for party in self.ledger.parties if party not in self._spared)
+
+    def requested_elsewhere(self) -> None:
+        """Take note that a stub has got a request whose own clock nobody drives."""
+        self._clock.undriven += 1
+        self.requested()
 
     def _on_limit(self, when: int) -> None:
         self._stop(endless(self._clock, self._resting(), spins=when <= self.ledger.now))
@@ -331,8 +360,12 @@ def endless(clock: DrivableClock, resting: Iterable[str] = (), *, spins: bool = 
 
 
 def _requests(clock: DrivableClock) -> int:
-    return sum(each.requests() for each in clock.watched)
+    return clock.undriven + sum(int(each.requests()) for each in clock.watched)
 
 
 def _reports(clock: DrivableClock) -> list[str]:
-    return [each.report() for each in clock.watched[:2]]
+    reports = [each.report() for each in clock.watched[:2]]
+    if clock.undriven:
+        fix = "share one: make_redis_actions(clock=redis_actions.clock)"
+        reports.insert(0, f"  stub  {clock.undriven} requests went to a stub whose own clock nobody drives; {fix}")
+    return reports

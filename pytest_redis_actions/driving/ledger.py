@@ -19,10 +19,11 @@ from typing import Any, Protocol
 
 from .readings import Readings
 
-__all__ = ["Dismissed", "Entry", "Ledger", "OutsideThread", "Party", "Waiter", "abandon"]
+__all__ = ["DRIVEN", "Dismissed", "Entry", "Ledger", "OutsideThread", "Party", "Waiter", "abandon"]
 
 __tracebackhide__ = True
 
+DRIVEN = "the standard library, driven"  # the module of its functions that were rebound to a driven clock
 SPINS = 100_000  # wake-ups at one instant
 READS = 1_000_000  # looks at the clock at one instant
 
@@ -213,6 +214,8 @@ class Ledger:
         lock: held while the account is read or written.
         names: the modules that are driven, by name.
         error: why the block was stopped, as a class that needs no arguments; None while it goes on.
+        packages: prefixes of what is driven as soon as it is imported.
+        imported: what was.
         activity: a number that grows with everything that happens.
         strangers: the threads that were there before the block; see `Party.is_counted`.
         is_quiet: whether nothing is on its way to an event loop of the block.
@@ -222,8 +225,10 @@ class Ledger:
         self.clock = clock
         self.readings = Readings(clock.monotonic_from, clock.epoch)
         self.lock = threading.RLock()
-        self.names: set[str] = set()
+        self.names: set[str] = {DRIVEN}
         self.homes: set[str] = set()
+        self.packages: set[str] = set()
+        self.imported: set[str] = set()
         self.pools: dict[int, tuple[Any, Pool]] = {}
         self.closed = False
         self.error: type[BaseException] | None = None

@@ -6,23 +6,27 @@ Stand-ins are made once and follow the block that is open; while none is, they a
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import concurrent.futures._base as futures
 import datetime
 import operator
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from types import BuiltinFunctionType, ModuleType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
-from .ledger import Ledger
+from .ledger import DRIVEN, Ledger
 from .locks import lock_stand_ins
 from .opened import opened
 from .places import place
 from .readings import NANOSECONDS
+from .replacing import Undo
 from .tasks import ASYNCHRONOUS
 
-__all__ = ["original_of", "real_names", "stand_in_for"]
+__all__ = ["hook_maps", "original_of", "real_names", "stand_in_for"]
 
 __tracebackhide__ = True
 
@@ -227,11 +231,59 @@ for _class, _name in ((_DrivenDatetime, "datetime"), (_DrivenDate, "date")):
 _CLASSES: dict[type, Any] = {_DrivenDatetime: _DATETIME, _DrivenDate: _DATE}
 
 
+# Functions of the standard library that measure a time-out themselves
+
+
+def _rebound(function: Any, names: dict[str, Any]) -> Any:
+    """Return the same function with other global names."""
+    copy = FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy
+
+
+def _rebound_class(kind: type, names: dict[str, Any]) -> Any:
+    body = {name: value for name, value in vars(kind).items() if name not in ("__dict__", "__weakref__")}
+    rebound = {
+        name: _rebound(value, names) if isinstance(value, FunctionType) else value for name, value in body.items()
+    }
+    return type(kind.__name__, kind.__bases__, rebound)
+
+
+_seen_time = _Module(time, _TIME)
+_OF_FUTURES = {**vars(futures), "__name__": DRIVEN, "time": _seen_time}
+_OF_TASKS = {**vars(asyncio.tasks), "__name__": DRIVEN}
+if "_AsCompletedIterator" in _OF_TASKS:  # since Python 3.13
+    _OF_TASKS["_AsCompletedIterator"] = _rebound_class(_OF_TASKS["_AsCompletedIterator"], _OF_TASKS)
+_map = _rebound(futures.Executor.map, _OF_FUTURES)
+_completed_futures = _rebound(futures.as_completed, _OF_FUTURES)
+_completed_tasks = _rebound(asyncio.tasks.as_completed, _OF_TASKS)
+
+
+def _as_completed_futures(fs: Any, timeout: float | None = None) -> Any:
+    return (opened.instead(concurrent.futures, "as_completed") or _completed_futures)(fs, timeout)
+
+
+def _as_completed_tasks(fs: Any, *, timeout: float | None = None) -> Any:
+    return (opened.instead(asyncio, "as_completed") or _completed_tasks)(fs, timeout=timeout)
+
+
+def hook_maps(ledger: Ledger, undo: Undo) -> None:
+    """Let `Executor.map` of driven code measure its time-out on the clock."""
+    original = futures.Executor.map
+
+    def hooked(executor: Any, fn: Any, *iterables: Any, **options: Any) -> Any:
+        driven = not ledger.closed and sys._getframe(1).f_globals.get("__name__") in ledger.names
+        return (_map if driven else original)(executor, fn, *iterables, **options)
+
+    undo.attribute(futures.Executor, "map", hooked)
+
+
 # Which stands for which
 
 _MODULES: dict[ModuleType, Mapping[str, Any]] = {
     time: _TIME,
-    asyncio: ASYNCHRONOUS,
+    asyncio: ASYNCHRONOUS | {"as_completed": _as_completed_tasks},
+    concurrent.futures: {"as_completed": _as_completed_futures},
     datetime: {"datetime": _DrivenDatetime, "date": _DrivenDate},
     threading: lock_stand_ins(),
     queue: {"SimpleQueue": queue._PySimpleQueue},  # type: ignore[attr-defined]  # that one says who waits for it
@@ -250,6 +302,9 @@ def _pairs() -> list[tuple[Any, Any]]:
 
 
 _PAIRS = _pairs()
+# What `import concurrent.futures` binds is the package.
+_futures_seen = next(stand_in for original, stand_in in _PAIRS if original is concurrent.futures)
+_PAIRS.append((concurrent, _Module(concurrent, {"futures": _futures_seen})))
 _STAND_INS = {id(original): stand_in for original, stand_in in _PAIRS}
 _ORIGINALS = {id(stand_in): original for original, stand_in in _PAIRS}
 

@@ -7,9 +7,11 @@ import datetime
 import sys
 import threading
 import time
+import warnings
 from types import ModuleType
 
-from ..errors import UsageError, advice, nearest, shown
+from ..errors import RedisActionsWarning, UsageError, advice, nearest, shown
+from .opened import opened
 from .replacing import names_in
 
 __all__ = ["RECIPES", "targets"]
@@ -46,7 +48,40 @@ def targets(given: tuple[object, ...], *, submodules: bool) -> list[ModuleType]:
     for each in given:
         for module in _targets(each, submodules=submodules):
             found[module.__name__] = module
+    _warn_of_halves(found, [each if isinstance(each, str) else getattr(each, "__name__", "") for each in given])
     return list(found.values())
+
+
+def _warn_of_halves(found: dict[str, ModuleType], given: list[str]) -> None:
+    driven = opened.ledger.names if opened.ledger is not None else set()
+    for name in given:
+        below = [] if name in RECIPES else [each for each in _below(name) if each.__name__ not in {*found, *driven}]
+        halves = [module.__name__ for module in below if _measures_time(module)]
+        if halves:
+            more = f" (and {len(halves) - 1} more)" if len(halves) > 1 else ""
+            warnings.warn(
+                f"drive({name!r}), but {halves[0]} uses time too{more}: drive({name!r}, submodules=True)",
+                RedisActionsWarning,
+                stacklevel=5,
+            )
+
+
+_MEASURES = {
+    time: {"sleep", "time", "monotonic", "perf_counter", "time_ns", "monotonic_ns", "perf_counter_ns"},
+    asyncio: {"sleep", "wait_for", "timeout", "timeout_at"},
+    datetime: {"now", "utcnow", "today"},
+}
+
+
+def _measures_time(module: ModuleType) -> bool:
+    """Whether a module certainly reads a clock or sleeps."""
+    words, held = names_in(module), {id(value) for value in vars(module).values()}
+    functions = {id(getattr(source, name, None)) for source in (time, asyncio) for name in _MEASURES[source]}
+    if not held.isdisjoint(functions - {id(None)}):
+        return True
+    holds = {source: id(source) in held for source in _MEASURES}
+    holds[datetime] = holds[datetime] or id(datetime.datetime) in held
+    return any(holds[source] and not words.isdisjoint(names) for source, names in _MEASURES.items())
 
 
 def _targets(given: object, *, submodules: bool) -> list[ModuleType]:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..errors import UsageError, shown
-from .ledger import Entry, Ledger, Party
+from .ledger import DRIVEN, Entry, Ledger, Party
 from .opened import opened
 from .places import line_of
 from .replacing import Undo
@@ -29,7 +29,7 @@ __tracebackhide__ = True
 _PRIMITIVES = {
     f"asyncio.{name}" for name in ("locks", "queues", "tasks", "taskgroups", "timeouts", "runners", "threads")
 }
-_TRANSPARENT = {*_PRIMITIVES, __name__}
+_TRANSPARENT = {*_PRIMITIVES, __name__, DRIVEN}
 _CALLBACKS = ("_chain_future.<locals>._call_check_cancel", "shield.<locals>._outer_done_callback")
 
 

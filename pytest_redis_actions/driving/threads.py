@@ -18,7 +18,7 @@ from itertools import islice
 from types import FrameType
 from typing import Any
 
-from .ledger import Dismissed, Ledger, OutsideThread, Party, Pool, Waiter
+from .ledger import DRIVEN, Dismissed, Ledger, OutsideThread, Party, Pool, Waiter
 from .places import place
 from .readings import NANOSECONDS, nanoseconds
 from .replacing import Undo
@@ -33,7 +33,9 @@ _THROUGH = {
     futures.Future.result.__code__,
     futures.Future.exception.__code__,
     futures.wait.__code__,
+    futures._result_or_cancel.__code__,  # type: ignore[attr-defined]  # what Executor.map calls
     threading.Barrier.wait.__code__,
+    queue._PySimpleQueue.get.__code__,  # type: ignore[attr-defined]  # the same
     threading.Barrier._wait.__code__,  # type: ignore[attr-defined]  # the typeshed has public names only
 }
 _worker = concurrent.futures.thread._worker
@@ -60,8 +62,7 @@ class _Hooks:
 
     def _is_driven(self, frame: FrameType | None) -> bool:
         """Whether a call comes straight from a driven module."""
-        while frame is not None and frame.f_code in _THROUGH:
-            frame = frame.f_back
+        frame = _caller(frame)
         if frame is not None and frame.f_code is threading.Timer.run.__code__:
             return threading.current_thread() in self._timers
         return frame is not None and frame.f_globals.get("__name__") in self._ledger.names
@@ -155,6 +156,8 @@ class _Hooks:
 
         def wait(condition: Any, timeout: float | None = None) -> bool:
             party, driven = hooks._party(sys._getframe(1))
+            if driven and timeout == 0 and _name(_caller(sys._getframe(1))) == DRIVEN:
+                timeout = 1 / NANOSECONDS  # as_completed waits once more when no time is left, for time to pass
             if hooks._ledger.closed or (timeout is not None and not _is_span(timeout)):
                 return original(condition, timeout)
             if party is None:
@@ -325,6 +328,17 @@ def _when_told(future: Any, ledger: Ledger, pool: Pool, job: Party) -> None:
             future._invoke_callbacks = tell
             return
     ledger.done(pool, job)
+
+
+def _caller(frame: FrameType | None) -> FrameType | None:
+    """Return who waits, behind the functions that only hand a time-out on."""
+    while frame is not None and frame.f_code in _THROUGH:
+        frame = frame.f_back
+    return frame
+
+
+def _name(frame: FrameType | None) -> object:
+    return frame.f_globals.get("__name__") if frame is not None else None
 
 
 def _is_worker(thread: Any) -> bool:
