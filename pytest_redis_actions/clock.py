@@ -196,7 +196,8 @@ class VirtualClock:
         a dict, a partial or an instance made before the block holds is out of reach. All other code keeps real time.
 
         Time moves only when every thread and task of the block sleeps or waits for another one, so never while a
-        request is on its way. Blocks of one clock may be nested. Who still sleeps at the end goes on in real time.
+        request is on its way. Blocks of one clock may be nested. A thread that
+        still sleeps at the end stays asleep, and ends when it is joined.
 
         Args:
             modules: import names, module objects, or the recipes "tenacity", "backoff" and "urllib3", which stand for
