@@ -318,6 +318,7 @@ FACTORIES = {
 @pytest.mark.parametrize(
     ("function", "expected"), [("time.monotonic", "1000000.0"), ("datetime.now", "2025"), ("datetime.utcnow", "2025")]
 )
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")  # of the real one, since 3.12
 @pytest.mark.parametrize("kind", FACTORIES)
 def test_a_default_factory_is_driven(
     write: Write, clock: VirtualClock, kind: str, function: str, expected: str
