@@ -273,6 +273,21 @@ def test_of_many_the_one_that_never_sleeps_is_blamed(authority: Authority) -> No
     assert miss.wrong.text.startswith("polled on without sleeping after it had seen 'failed'")
 
 
+def test_many_that_poll_on_are_stopped_as_soon_as_one_would_be(authority: Authority) -> None:
+    class PollsOn(ActionsClientContract):
+        drive = ("sleeper_of_tests",)
+
+        def wait(self, target: Target) -> Any:
+            while (status := status_of(target)) != "completed":
+                sleeper.nap(5)
+            return status
+
+    (miss,) = misses_of(PollsOn, "S46", authority)
+
+    assert re.match(r"polled on after it had seen '(failed|cancelled)' at poll \d", miss.wrong.text)
+    assert miss.outcome.seconds < 300
+
+
 def test_a_request_that_met_no_route_is_named_and_is_not_a_poll(authority: Authority) -> None:
     class Databases(ActionsClientContract):
         drive = ("sleeper_of_tests",)

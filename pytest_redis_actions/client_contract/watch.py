@@ -47,7 +47,7 @@ class Watch:
     def follow(self, journal: Journal) -> None:
         """Begin to follow a journal."""
         self._journal = journal
-        self._ends = PastEnd(self._limit, journal)
+        self._ends: dict[tuple[str, ...], PastEnd] = {}  # of each operation: each has a client of its own
 
     def look(self) -> None:
         """Take note of what the journal has got since the last look. Called after each request."""
@@ -61,7 +61,9 @@ class Watch:
         for uid in exchange.aimed if exchange.method == "GET" else ():
             self.interval = max(self.interval, self.moved - self._last.get(uid, self.moved))
             self._last[uid] = self.moved
-        self.past_end = self._ends.note(exchange) or self.past_end
+        if len(exchange.uids) == 1:
+            ends = self._ends.setdefault(exchange.uids, PastEnd(self._limit, self._journal))
+            self.past_end = ends.note(exchange) or self.past_end
 
 
 class DrivenClock(VirtualClock):
