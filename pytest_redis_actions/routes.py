@@ -408,7 +408,8 @@ def _what_differs(template: tuple[str, ...], segments: tuple[str, ...]) -> str:
         return f"{extra[:60]!r} is too much"
     if len(template) > len(segments):
         missing = next(p for i, p in enumerate(template) if matches(template[:i] + template[i + 1 :], segments))
-        return f"{missing!r} is missing"
+        as_printed = ", as in the oldest reference (E-C19)" if segments[0] == "actions" else ""
+        return f"{missing!r} is missing{as_printed}"
     for part, segment in zip(template, segments, strict=True):
         if part != segment and not (part.startswith("{") and segment):
             return f"{segment[:60]!r} is not {part!r}" if segment else f"{part} is empty"
