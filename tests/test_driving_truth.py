@@ -707,3 +707,26 @@ def test_the_cost_of_tasks_is_linear(write: Write) -> None:
 
     few = min(cost(200) for _ in range(3))
     assert min(cost(800) for _ in range(3)) < 6 * few  # 4 by its nature; a scan of all tasks at each sleep made it 16
+
+
+def test_a_new_connection_holds_time_no_longer_than_it_takes_to_accept_it(
+    redis_actions: RedisActions, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = write(
+        "import time, raw_pollers\ndef wait(*given):\n    raw_pollers.poll(*given, 0, 0, 1)\n    time.sleep(1)"
+    )
+    action = redis_actions.add_action("migrate_shards", script=[running()])
+    monkeypatch.setattr("pytest_redis_actions.driving.ledger.Ledger.sweep", lambda self: None)  # the last resort
+
+    with redis_actions.clock.drive("driven_client", guard=5):
+        for _ in range(20):
+            together = [
+                threading.Thread(target=module.wait, args=(redis_actions.port, action.uid, redis_actions.auth))
+                for _ in range(10)
+            ]
+            for thread in together:
+                thread.start()
+            for thread in together:
+                thread.join()
+
+    assert redis_actions.clock.seconds == 20

@@ -47,6 +47,7 @@ class Listener:
         self._connections: dict[int, Connection] = {}
         self._threads: set[threading.Thread] = set()
         self._accepted = 0
+        self._newest: Connection | None = None
         self._listens = self._accepts = False
         self._halted = threading.Event()
         self._lock = threading.Lock()
@@ -61,6 +62,8 @@ class Listener:
                     self._accepts = True
                     self._accept_waiting()
                     self._accepts = False
+                    if self._newest is not None:
+                        self._newest.let_time_move()  # its own thread may have asked too early
                 if self._woken in ready:
                     told = self._woken.recv(1)
                     if told == _HALT:
@@ -147,7 +150,7 @@ class Listener:
         with self._lock:
             self._accepted += 1
             number = self._accepted
-        connection = self._connect(accepted, number)
+        connection = self._newest = self._connect(accepted, number)
         thread = OutsideThread(target=self._serve, args=(connection, number), daemon=True)
         thread.gone = connection.has_hung_up
         with self._lock:
