@@ -108,7 +108,7 @@ class RedisActions:
         )
         self._endpoint.on_past_end = self._stop_client
         self.journal: Journal = self._endpoint.journal
-        self._watched = Watched(requests=self.journal.__len__, report=self.report, unread=server.unread)
+        self._watched: Watched | None = Watched(self.journal.__len__, self.report, unread=server.unread)
         self.clock.watch(self._watched)
         self.played: Action | None = None
         self._is_a_play = False
@@ -482,7 +482,9 @@ class RedisActions:
     def release_port(self) -> tuple[str, ...]:
         """Hang up on every client and forget the test's handlers; return the uids that later tests call left over."""
         self._server.detach()
-        self.clock.unwatch(self._watched)
+        if self._watched is not None:
+            self.clock.unwatch(self._watched)
+        self._watched = None  # it knows the stub, which is freed at once if nothing else does
         self._endpoint.on_past_end = lambda polled_on: None
         self._server.clear()
         return self._endpoint.uids

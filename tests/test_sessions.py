@@ -8,13 +8,19 @@ from textwrap import dedent
 import pytest
 
 PREAMBLE = """
-import gc, http.client, base64, resource, time, weakref
+import gc, http.client, base64, resource, threading, time, weakref
 import pytest, requests
 from pytest_redis_actions import *
 from pytest_redis_actions import faults
+from pytest_redis_actions.driving.ledger import OutsideThread
 
 def get(stub, path):
     return requests.get(stub.url + path, auth=stub.auth)
+
+def join_connections():
+    for thread in threading.enumerate():
+        if isinstance(thread, OutsideThread) and thread.name != "redis-actions":
+            thread.join(10)
 """
 
 
@@ -215,6 +221,7 @@ def test_a_stub_and_its_journal_are_freed_with_their_test(suite: pytest.Pytester
             assert False
 
         def test_nothing_is_left():
+            join_connections()
             gc.collect()
             assert len(alive) == 30
             assert [each() for each in alive if each() is not None] == []
@@ -224,6 +231,25 @@ def test_a_stub_and_its_journal_are_freed_with_their_test(suite: pytest.Pytester
     suite.makepyfile(PREAMBLE + dedent(text))
     result = suite.runpytest_subprocess("-p", "no:randomly", "-p", "no:rerunfailures")
     result.assert_outcomes(passed=3, failed=3)
+
+
+def test_a_stub_that_passed_is_freed_at_once_and_not_when_garbage_is_collected(suite: pytest.Pytester) -> None:
+    text = """
+        alive = []
+
+        def test_it(redis_actions):
+            gc.disable()
+            with requests.Session() as session:
+                session.get(redis_actions.url + "/v1/actions", auth=redis_actions.auth)
+            alive.extend(map(weakref.ref, (redis_actions, redis_actions.journal, redis_actions.journal[0])))
+
+        def test_nothing_is_left():
+            join_connections()
+            gc.enable()
+            assert [each() for each in alive] == [None] * 3
+        """
+
+    run(suite, text).assert_outcomes(passed=2)
 
 
 GROWS = """
