@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from .arguments import caller, check_number, with_example
+from .citing import cited
 from .clock import Clock, WallClock
 from .errors import RedisActionsError, UsageError, exact, safe, shown
 from .lifecycle import GONE, STATE_MACHINE, TASK, V2, Lifecycle, check_kind, lifecycle
 from .releases import NEWEST, check_profile, check_release
 from .timeline import observation_lines
-from .trace import RULES, Finding, Observation, check, check_allow, check_step, observations_of
+from .trace import RULES, Finding, Observation, check, check_allow, check_step, facts_of, observations_of
 
 __all__ = ["LifecycleError", "assert_trace", "assert_transition", "wait_for"]
 
@@ -62,7 +63,7 @@ class LifecycleError(RedisActionsError, AssertionError):
         if len(self.findings) > 1 + _ALSO:
             lines.append(f"  also     … and {len(self.findings) - 1 - _ALSO} more, in .findings")
         if worst is not None:
-            lines.append(f"  source   {self._life.noun}, release {self._life.release}; {worst.source}")
+            lines.append(f"  source   {self._life.noun}, release {self._life.release}; {cited(worst.source)}")
             lines.append(f"  relax    {self._call}(…, allow=[{worst.allow[0]!r}])")
             lines.append(f"  explain  redis-actions explain {worst.code}")
         return "\n".join(map(safe, lines))
@@ -386,7 +387,5 @@ class _Waiting:
             return [Finding("RA205", number, "the record is gone", ("came-back",), "gone, for ever", "E-LIFE-8")]
         legal = ", ".join(self.life.transitions[str(status)]) or "nothing"
         code = "RA201" if self.life.is_terminal(str(status)) else "RA202"
-        facts = "E-LIFE-1, E-LIFE-2"
-        return [
-            Finding(code, number, f"{status}: waiting is over", (RULES[code][0],), f"after {status!r}: {legal}", facts)
-        ]
+        message, facts = f"{status}: waiting is over", facts_of(self.life)
+        return [Finding(code, number, message, (RULES[code][0],), f"after {status!r}: {legal}", facts)]

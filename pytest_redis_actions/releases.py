@@ -63,7 +63,7 @@ SINCE: Mapping[str, Since] = {
     "user-manager": Since("7.8", "7.8", "release notes 7.8.2-34: E-SINCE-7, E-ROUTE-7"),
     "revamp": Since("7.22", "7.22", "release notes 7.22.0-95: E-SINCE-8, E-START-10"),
     "v2-actions": Since("7.22", "7.22", "release notes 7.22.0-95: E-SINCE-9, E-ROUTE-4, E-ROUTE-13"),
-    "aborted": Since("8.0", "7.2", "release notes 6.4.2-30, 7.4.2-126 and 7.8.4-18 have the word: E-SINCE-10"),
+    "aborted": Since("8.0", "7.2", "release notes 7.4.2-126 and 7.8.4-18 have the word; 7.2 inferred: E-SINCE-10"),
     "dry-run-of-access": Since("7.8", None, "the pages of users, roles and ACLs only: E-SINCE-14, E-PARAM-1"),
     "dry-run-of-deletion": Since("8.0", None, "the OpenAPI file of 8.0 only: E-SINCE-15, E-PARAM-1"),
     "deletion-tells-action": Since("8.0", None, "the OpenAPI file of 8.0 only: E-SINCE-11, E-START-19, E-C10"),

@@ -15,7 +15,17 @@ from .errors import UsageError, advice, exact, nearest, shown
 from .lifecycle import GONE, STATE_MACHINE, TASK, V2, Lifecycle, lifecycle, owners
 from .plain import SCALARS
 
-__all__ = ["RULES", "SOURCES", "Finding", "Observation", "check", "check_allow", "check_step", "observations_of"]
+__all__ = [
+    "RULES",
+    "SOURCES",
+    "Finding",
+    "Observation",
+    "check",
+    "check_allow",
+    "check_step",
+    "facts_of",
+    "observations_of",
+]
 
 __tracebackhide__ = True
 
@@ -353,8 +363,12 @@ def _reachable_in(kind: str, release: str, profile: str, status: str) -> frozens
     return frozenset(other for other in life.statuses if life.reaches(status, other))
 
 
+def facts_of(life: Lifecycle) -> str:
+    """Return the facts that say what may follow what."""
+    return {TASK: "E-LIFE-1, E-LIFE-2", STATE_MACHINE: "E-LIFE-3"}.get(life.kind, "E-LIFE-5")
+
+
 def _illegal(poll: int, before: str, after: str, life: Lifecycle, *, direct: bool) -> Finding:
-    facts = {TASK: "E-LIFE-1, E-LIFE-2", STATE_MACHINE: "E-LIFE-3"}.get(life.kind, "E-LIFE-5")
     following = life.transitions[before]
     comes_from = [one for one, others in life.transitions.items() if after in others]
     legal = f"after {before!r}: {', '.join(following) if following else 'nothing'}"
@@ -365,7 +379,7 @@ def _illegal(poll: int, before: str, after: str, life: Lifecycle, *, direct: boo
     path = life.path(before, after)
     if code == "RA203" and path is not None:
         message = f"{before} -> {after} skips {', '.join(path[1:-1])}"
-    return _finding(code, poll, message, facts, legal=legal, narrow=f"{before}->{after}")
+    return _finding(code, poll, message, facts_of(life), legal=legal, narrow=f"{before}->{after}")
 
 
 def _numbers_of_two(before: Observation, each: Observation) -> Iterator[Finding]:

@@ -397,3 +397,29 @@ def test_a_trace_of_100000_polls_is_told_on_one_screen() -> None:
 
     assert len(str(caught.value).splitlines()) <= 30
     assert len(str(caught.value)) < 4000
+
+
+class TestWhatAFindingRestsOn:
+    def test_one_capture(self) -> None:
+        with pytest.raises(AssertionError) as caught:
+            assert_trace(["active", None, "active"], kind="state-machine")
+
+        assert "  source   a state machine, release 8.2; E-LIFE-8 (one capture, a 7.8, inferred)\n" in str(caught.value)
+
+    def test_an_order_that_no_source_draws(self) -> None:
+        with pytest.raises(AssertionError) as caught:
+            assert_trace(["active", "pending"], kind="state-machine")
+
+        assert "8.2; E-LIFE-3 (words documented, order inferred)\n" in str(caught.value)
+
+    def test_an_order_that_is_drawn(self) -> None:
+        with pytest.raises(AssertionError) as caught:
+            assert_trace(["running", "queued"])
+
+        assert "release 8.2; E-LIFE-1, E-LIFE-2\n" in str(caught.value)
+
+    def test_waiting_cites_the_facts_of_its_kind(self) -> None:
+        with pytest.raises(LifecycleError) as caught:
+            wait_for(lambda: "completed", "failed", timeout=60, every=5, kind="state-machine")
+
+        assert "E-LIFE-3 (words documented, order inferred)" in str(caught.value)

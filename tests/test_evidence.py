@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_redis_actions.contract.explain import ONE_CAPTURE
+from pytest_redis_actions.citing import INFERRED, ONE_CAPTURE
 
 ROOT = Path(__file__).parent.parent
 EVIDENCE = ROOT / "schemas" / "evidence.md"
@@ -43,14 +43,21 @@ def test_the_conflict_register_is_whole() -> None:
     assert {f"E-C{number}" for number in range(1, 21)} <= set(facts())
 
 
-def test_what_rests_on_one_capture_says_so_here_and_in_messages() -> None:
-    text = EVIDENCE.read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (E-[A-Z0-9-]+) \|.*\bone capture\b", text, flags=re.MULTILINE)
+def line_of(fact: str) -> str:
+    lines = EVIDENCE.read_text(encoding="utf-8").splitlines()
+    return next(line for line in lines if re.match(rf"(\| |\* \*\*|\*\*){fact}\b", line))
 
-    assert {row for row in rows if not row.startswith(("E-SINCE", "E-ASSUMED"))} == set(ONE_CAPTURE)
+
+def test_what_rests_on_one_capture_says_so_here_and_in_messages() -> None:
+    told = {fact for fact in facts() if re.search(r"\bone capture\b", line_of(fact))}
+
+    assert {fact for fact in told if not fact.startswith(("E-SINCE", "E-ASSUMED"))} == set(ONE_CAPTURE)
     for fact, where in ONE_CAPTURE.items():
-        row = next(line for line in text.splitlines() if line.startswith(f"| {fact} |"))
-        assert where.split(" ")[-1] in row
+        assert where.split(" ")[-1] in line_of(fact)
+
+
+def test_what_is_inferred_says_so_here_and_in_messages() -> None:
+    assert [fact for fact in INFERRED if "(I" not in line_of(fact)] == []
 
 
 def test_every_assumption_is_cited_where_it_is_coded() -> None:

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "pytest_redis_actions"
 # From the ground up; a module imports from lower floors only, never from its own.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("plain",),
-    ("errors", "bundled", "incidents"),
+    ("errors", "bundled", "incidents", "citing"),
     ("arguments",),
     ("releases", "redaction"),
     ("lifecycle", "access", "clock", "parameters"),
@@ -40,6 +40,7 @@ CORE = (
     "arguments", "errors", "releases", "lifecycle", "access", "clock", "script", "model", "routes", "wire", "journal",
     "records", "endpoint", "options", "bundled", "trace", "timeline", "assertions", "polling", "coverage", "messages",
     "faults", "injection", "report", "handle", "starts", "redaction", "plain", "incidents", "past_end", "parameters",
+    "citing",
 )  # fmt: skip
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 CONTRACT = sorted((PACKAGE / "contract").glob("*.py"))
@@ -115,7 +116,7 @@ def test_arrows_point_down(module: str) -> None:
 def test_the_contract_stands_beside_the_core_and_knows_no_server(path: Path) -> None:
     below = {name[2:] for name in imports_of(path) if name.startswith("..")}
 
-    assert below <= {"plain", "bundled", "errors", "arguments", "releases", "lifecycle"}
+    assert below <= {"plain", "bundled", "citing", "errors", "arguments", "releases", "lifecycle"}
 
 
 @pytest.mark.parametrize("module", DRIVING)

@@ -30,7 +30,7 @@ def test_the_tables_are_the_documented_diagrams(release: str) -> None:
     assert arrows(V2, release) == arrows(OTHER, release) == V2_ARROWS
 
 
-@pytest.mark.parametrize("release", RELEASES)  # E-SINCE-10: release notes have the word since 6.4
+@pytest.mark.parametrize("release", RELEASES)  # E-SINCE-10: release notes have the word since 7.4
 def test_clusters_abort_a_task_on_every_release(release: str) -> None:
     assert arrows(TASK, release) == TASK_ARROWS | ABORTED_ARROWS
 

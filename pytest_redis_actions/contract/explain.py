@@ -6,9 +6,9 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from ..citing import cited
 from ..errors import nearest
 from ..lifecycle import STATE_MACHINE, TASK, lifecycle, owners
 from . import catalogue
@@ -40,12 +40,6 @@ _CODES = {
     "anyOf": "RA107",
     "minProperties": "RA108",
 }
-ONE_CAPTURE: Mapping[str, str] = {
-    **dict.fromkeys(("E-TASK-6", "E-SM-6", "E-C3"), "build 100.0.21"),
-    **dict.fromkeys(("E-SM-7", "E-SM-8", "E-ERR-1", "E-START-4", "E-C7"), "a 7.8, inferred"),
-}
-"""The facts that rest on one capture, and of what: the messages that cite them say so."""
-_FACT = re.compile(r"E-(?:C\d+|[A-Z0-9]+-\d+)")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _V2_FIELDS = ("action_type", "additional_info")
 _SYNONYMS: Mapping[str, tuple[str, ...]] = {
@@ -129,17 +123,8 @@ def explained(
             expected=expected,
             got=got,
             hint=hint,
-            source=f"{_cited(comment)}; {catalogue.page(kind, release)}",
+            source=f"{cited(comment)}; {catalogue.page(kind, release)}",
         )
-
-
-def _cited(comment: str) -> str:
-    """Return the facts of a comment; those of one capture together, with what was captured."""
-    facts = _FACT.findall(comment)
-    told = [fact for fact in facts if fact not in ONE_CAPTURE]
-    for where, group in groupby((fact for fact in facts if fact in ONE_CAPTURE), ONE_CAPTURE.__getitem__):
-        told.append(f"{', '.join(group)} (one capture, {where})")
-    return ", ".join(told)
 
 
 def _departures(error: _Error, owner: object) -> Iterator[tuple[str, str, str, str]]:
