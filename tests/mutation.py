@@ -230,12 +230,14 @@ def judge(module: str, sample: int | None, seed: int) -> tuple[int, int]:
     others = [each for each in every if each.key not in EQUIVALENT]
     if sample is not None and sample < len(others):
         others = random.Random(f"{seed} {module}").sample(others, sample)
-    survived = [each for each in others if run(module, each.source, 10 + 4 * took)[0]]
+    survived = []
+    for mutant in others:
+        if run(module, mutant.source, 10 + 4 * took)[0]:
+            survived.append(mutant)
+            print(f"  survived  {mutant}", flush=True)
     equal = sum(each.key in EQUIVALENT for each in every)
     figures = f"{len(others) - len(survived):4} of {len(others):4} killed"
     print(f"{module:<28} {figures} ({len(every)} mutants, {equal} equivalent; tests {took:.1f} s)", flush=True)
-    for mutant in survived:
-        print(f"  survived  {mutant}", flush=True)
     return len(others) - len(survived), len(others)
 
 

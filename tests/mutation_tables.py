@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 _CONTRACT = ("test_contract", "test_evidence_tables")
 TESTS: Mapping[str, tuple[str, ...]] = {
-    "lifecycle.py": ("test_lifecycle", "test_assertions", "test_script"),
+    "lifecycle.py": ("test_lifecycle", "test_script", "test_assertions"),
     "access.py": ("test_access", "test_endpoint"),
-    "wire.py": ("test_conformance", "test_endpoint"),
-    "routes.py": ("test_routes", "test_endpoint"),
-    "script.py": ("test_script", "test_laws", "test_endpoint"),
+    "wire.py": ("test_endpoint", "test_conformance"),
+    "routes.py": ("test_routes", "test_endpoint", "test_access", "test_conformance"),
+    "script.py": ("test_script", "test_endpoint", "test_laws"),
     "trace.py": ("test_assertions", "test_hostile_values"),
     "plain.py": ("test_plain", "test_hostile_values"),
     "contract/__init__.py": _CONTRACT,
@@ -19,8 +19,8 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "contract/engine.py": (*_CONTRACT, "test_hostile_values"),
     "contract/explain.py": _CONTRACT,
     "contract/violation.py": _CONTRACT,
-    "client_contract/verdicts.py": ("test_client_contract", "test_contract_suite"),
-    "driving/ledger.py": ("test_driving", "test_driving_bounds"),
+    "client_contract/verdicts.py": ("test_verdicts",),
+    "driving/ledger.py": ("test_ledger", "test_driving"),
 }
 """Module -> the files of the fast tests that belong to it; the one table to change when a file moves."""
 
