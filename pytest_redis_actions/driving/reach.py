@@ -11,10 +11,15 @@ from typing import Any
 
 from ..errors import UsageError
 from .replacing import names_in
+from .targets import RECIPES
 
 __all__ = ["REACH", "Reach", "refuse_unreachable", "table"]
 
 __tracebackhide__ = True
+
+_PORTABLE = {name for modules in RECIPES.values() for name in modules}
+_BACKENDS = {"anyio", "trio"}
+"""What libraries with a recipe ask for by name, and use only in a client that runs on it."""
 
 _WALL = '`clock="wall"` with a `rate` on the marker'
 
@@ -33,6 +38,9 @@ class Held:
         self.libraries = {home for home, _ in values}
         self.named = {(home, name) for home, name in values if isinstance(name, str)}
         self.words = names_in(module)
+        if module.__name__ in _PORTABLE:
+            self.libraries -= _BACKENDS
+            self.words -= _BACKENDS
 
 
 def _home(value: Any) -> str:
