@@ -33,10 +33,14 @@ from mutation_tables import EQUIVALENT, TESTS
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "pytest_redis_actions"
-_LIBRARIES = "pytest requests trustme httpx hypothesis jsonschema jsonschema_rs werkzeug pytest_httpserver aiohttp"
+_LIBRARIES = (
+    "pytest requests trustme httpx httpcore hypothesis jsonschema jsonschema_rs werkzeug pytest_httpserver aiohttp "
+    "anyio._backends._asyncio"
+)
 # The parent has imported plugins, so that pytest would warn that it cannot rewrite their asserts.
 _REWRITING = "-W ignore::pytest.PytestAssertRewriteWarning"
-_OPTIONS = f"-x -q -p no:randomly -p no:cacheprovider -p no:xdist --hypothesis-seed=0 {_REWRITING}"
+_WITHOUT = " ".join(f"-p no:{name}" for name in ("randomly", "cacheprovider", "xdist", "schemathesis"))
+_OPTIONS = f"-x -q {_WITHOUT} --hypothesis-seed=0 {_REWRITING}"
 _INSTEAD: Mapping[type, tuple[type[Any], ...]] = {
     ast.Lt: (ast.LtE, ast.GtE), ast.LtE: (ast.Lt, ast.Gt), ast.Gt: (ast.GtE, ast.LtE), ast.GtE: (ast.Gt, ast.Lt),
     ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,), ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,), ast.In: (ast.NotIn,),
@@ -256,7 +260,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="draws the sample")
     parser.add_argument("--at-least", type=float, default=95.0, help="percent that must be killed")
     given = parser.parse_args(arguments)
-    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = tempfile.mkdtemp()
+    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = sys.pycache_prefix = tempfile.mkdtemp()
+    sys.dont_write_bytecode = False  # or each child compiles all tests again: two thirds of its time
     for library in _LIBRARIES.split():  # once for all children, which have the package itself still to load
         importlib.import_module(library)
     judged = [judge(module, given.sample, given.seed) for module in given.module or TESTS]

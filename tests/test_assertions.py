@@ -145,6 +145,28 @@ class TestATrace:
     def test_what_is_not_is_found_where_it_is(self, trace: list[Any], expected: list[tuple[str, int]]) -> None:
         assert findings(trace) == expected
 
+    @pytest.mark.parametrize("status", [[], {}, ["running"], {"running": 1}])
+    def test_a_status_that_cannot_be_a_key_is_no_status(self, status: object) -> None:
+        trace = [body("running"), {**body("running"), "status": status}, body("running")]
+
+        assert findings(trace) == [("RA213", 2)]
+
+    def test_an_identity_that_changes_with_every_poll_is_found_at_each(self) -> None:
+        trace = [body("running", name=name) for name in ("a", "b", "c", "c", "a")]
+
+        assert findings(trace) == [("RA206", 2), ("RA206", 3), ("RA206", 5)]
+
+    @pytest.mark.parametrize("name", ["action_uid", "name", "object_name", "node_uid", "creation_time"])
+    def test_each_field_of_the_identity_keeps_its_value(self, name: str) -> None:
+        assert findings([body("running", **{name: "a"}), body("running"), body("running", **{name: "b"})])[-1] == (
+            "RA206", 3,
+        )  # fmt: skip
+
+    @pytest.mark.parametrize("name", ["actions", "state-machines"])
+    def test_a_whole_list_is_not_one_operation(self, name: str) -> None:
+        with pytest.raises(UsageError, match="observation #2 is a whole list, not one operation"):
+            assert_transition(body("running"), {name: []})
+
     def test_every_rule_is_tested_above_or_below(self) -> None:
         assert list(RULES) == [f"RA2{number:02}" for number in range(1, 15)]
         assert len({name for name, _, _ in RULES.values()}) == len(RULES)

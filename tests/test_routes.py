@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from pytest_redis_actions import endpoint
+from pytest_redis_actions.errors import UsageError
 from pytest_redis_actions.releases import RELEASES
-from pytest_redis_actions.routes import ROUTES, Read, difference, find
+from pytest_redis_actions.routes import ROUTES, Read, check_request, difference, find
 
 
 def test_every_route_finds_itself() -> None:
@@ -50,6 +51,15 @@ def test_the_reference_is_younger_than_the_migration_of_shards() -> None:  # E-S
     assert route.is_in("7.4", "documented")
 
 
+# Typed from E-ROUTE-1 to E-ROUTE-6, E-NODE-1 to E-NODE-9: elsewhere the API has methods that the stub does not play.
+def test_only_where_actions_are_read_and_tokens_given_are_all_methods_of_a_path_played() -> None:
+    assert {route.template for route in ROUTES if route.whole} == {
+        "/v1/actions", "/v1/actions/{uid}", "/v1/actions/bdb/{bdb_uid}", "/v2/actions", "/v2/actions/{uid}",
+        "/v1/cluster/actions", "/v1/cluster/actions/{action}", "/v1/nodes/actions", "/v1/nodes/{node_uid}/actions",
+        "/v1/nodes/{node_uid}/actions/{action}", "/v1/users/authorize", "/v1/users/refresh_jwt",
+    }  # fmt: skip
+
+
 UNPLAYED = "the API has it, and this stub does not play it: serve it with redis_actions.httpserver"
 
 
@@ -88,3 +98,31 @@ def test_a_path_that_met_no_route_is_told_the_nearest_and_the_one_thing_that_dif
 def test_a_path_of_any_length_is_compared_in_no_time() -> None:
     assert len(difference("/v1/" + "x" * 60_000)) < 200
     assert len(difference("/" * 60_000)) < 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "message", "fix"),
+    [
+        (
+            "get",
+            "/v1/bdbs",
+            "method 'get' is unknown",
+            "known are GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+        ),
+        ("GET", "v1/bdbs", "path 'v1/bdbs' must begin with a slash", 'leave scheme and host out, "/v1/bdbs"'),
+        ("GET", 7, "path 7 must begin with a slash", 'leave scheme and host out, "/v1/bdbs"'),
+        ("GET", "/v1/bdbs?a=/", "path '/v1/bdbs?a=/' must not have a query", "write '/v1/bdbs'"),
+        ("GET", "/v1/bdbs#a", "path '/v1/bdbs#a' must not have a query", "write "),
+    ],
+)
+def test_what_no_request_can_be_is_refused_with_the_fix(method: str, path: str, message: str, fix: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_request(method, path)
+
+    assert message in str(caught.value)
+    assert fix in str(caught.value)
+    assert caught.value.value == (method if method == "get" else path)
+
+
+def test_what_a_request_can_be_passes() -> None:
+    check_request("OPTIONS", "/v1/bdbs/1")

@@ -19,6 +19,7 @@ from pytest_redis_actions.script import (
     default_script,
     failed,
     gone,
+    jump,
     kind_of,
     pending,
     queued,
@@ -136,6 +137,13 @@ class TestLengths:
             f"starting(seconds=3) counts in seconds, {other!r} in polls: give every step but the last one unit",
         )
 
+    def test_only_the_last_step_may_count_in_neither_unit(self) -> None:
+        assert of(queued(seconds=3), starting(seconds=3), running()).unit == "seconds"
+        with pytest.raises(ScriptError, match="mixed"):
+            of(queued(seconds=3), starting(), running())
+        with pytest.raises(ScriptError, match="mixed"):
+            of(queued(seconds=3), starting(seconds=3), running(polls=2))
+
 
 class TestFields:
     def test_further_fields_are_kept(self) -> None:
@@ -212,6 +220,14 @@ class TestProgress:
             of(running(progress=40), running(progress=30))
 
         assert text(caught)[0] == "progress falls from 40 to 30 at running(progress=30)"
+
+    def test_after_a_jump_the_progress_begins_anew(self) -> None:
+        assert progress(of(running(progress=80), jump(), starting(), running()), 3) == [80, 0, 50]
+
+    def test_where_nothing_jumps_the_progress_that_was_reached_stays(self) -> None:
+        script = of(running(progress=80), jump(), starting(progress=20), running(), cancelling())
+
+        assert progress(script, 4) == [80, 20, 50, 50]
 
 
 class TestOrder:
