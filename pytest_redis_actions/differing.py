@@ -1,7 +1,9 @@
 """What differs between two releases: routes, fields, words, permissions, codes; each with whom it breaks, and why.
 
-"who reads" is a client that reads replies; "who writes" one that sends requests, or makes replies up as a mock does.
-Source: the tables and schemas of the project, whose facts each line names.
+"who reads" is a client that reads replies, "who reads strictly" one that refuses fields it does not know, as the
+profile "documented" does; "who writes" sends requests, or makes replies up as a mock does.
+Source: the tables and schemas of the project, and schemas/differences.json for what else the reference says: codes,
+holders of permissions, fields and words that not every release has. Each line names its facts.
 """
 
 from __future__ import annotations
@@ -9,33 +11,44 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from .access import ROLES, may
+from .bundled import folder
+from .citing import facts_in
 from .contract import catalogue
 from .errors import RedisActionsError
-from .releases import SINCE, UNTIL_FACTS, check_profile, check_release, has, not_before
+from .releases import RELEASES, SINCE, UNTIL_FACTS, check_profile, check_release, has
 from .routes import ROUTES, Read, Route, Start
 
 __all__ = ["Change", "changes", "rendered"]
 
 __tracebackhide__ = True
 
-READS, WRITES, NOBODY = "who reads", "who writes", "nobody"
-_FACT = re.compile(r"E-(?:C\d+|[A-Z0-9]+-\d+)")
-CODES = tuple(("POST /v1/cluster/actions/{action}", code, "8.0", "E-C15, E-NODE-3") for code in (404, 406))
-"""Request, status code, the first release that documents it, the facts."""
+READS, STRICT, WRITES, NOBODY = "who reads", "who reads strictly", "who writes", "nobody"
+_BREAKS = {
+    "code": ("code", NOBODY, READS),
+    "error code": ("error code", NOBODY, READS),
+    "permission": ("permission", NOBODY, WRITES),
+    "holder": ("permission", WRITES, NOBODY),
+    "word": ("word", WRITES, READS),
+}
+"""sort of facts -> the sort of change, whom it breaks to take one away, and to add one."""
+_EVIDENCE = {"POST /v1/cluster/actions/{action}": "E-C15, E-NODE-3", "objects/role": "E-GAP-6, E-PERM-2"}
+"""Subject -> its own facts; those of others are permissions, E-PERM-4, or the reference itself, E-SRC-1."""
 
 
 class Change(NamedTuple):
     """One thing that differs.
 
     Attributes:
-        sort: "route", "dry run", "permission", "code", "object", "field", "required", "type" or "word".
+        sort: "route", "dry run", "permission", "code", "error code", "object", "query", "field", "required", "type" or
+            "word".
         sign: "+" for what the second release has, "-" for what it lacks, "~" for what is another.
         subject: the kind or request.
         what: the route, field, word, role or code.
-        breaks: "who reads", "who writes" or "nobody".
+        breaks: "who reads", "who reads strictly", "who writes" or "nobody".
         facts: the evidence, "E-STATUS-1, E-SINCE-10".
     """
 
@@ -58,7 +71,7 @@ def changes(first: str, second: str, kind: str | None = None, *, profile: str = 
     if kind is not None:
         catalogue.page(kind, second)
     kinds = catalogue.kinds() if kind is None else (kind,)
-    found = [*_of_routes(first, second, profile)]
+    found = [*_of_routes(first, second, profile), *_of_reference(first, second, profile)]
     found = [each for each in found if kind is None or each.subject == kind]
     for each in kinds:
         found += _of_kind(each, first, second, profile)
@@ -76,15 +89,89 @@ def _of_routes(first: str, second: str, profile: str) -> Iterator[Change]:
                 )
             elif after:
                 yield from _of_request(request, handling, first, second, profile)
-    for request, code, since, facts in CODES:
-        before, after = not_before(first, since), not_before(second, since)
-        if before != after:
-            yield Change("code", "+" if after else "-", request, str(code), READS if after else NOBODY, facts)
+
+
+@cache
+def _reference() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
+    """Return sort -> subject -> fact -> the releases that have it, "7.8 7.22"."""
+    document = json.loads((folder("schemas") / "differences.json").read_text(encoding="utf-8"))
+    facts: Mapping[str, Mapping[str, Mapping[str, str]]] = document["facts"]
+    return facts
+
+
+def _of_reference(first: str, second: str, profile: str) -> Iterator[Change]:
+    """Yield what the reference says and no table or schema of ours; the pages of 7.4 stand for 7.2."""
+    first, second = (RELEASES[1] if release == RELEASES[0] else release for release in (first, second))
+    played = {_nameless(f"{method} {route.template}"): route for route in ROUTES for method in route.methods}
+    permissions = {handling.permission for route in ROUTES for handling in route.methods.values()}
+    pages = _reference()["page"]
+    for sort, subjects in _reference().items():
+        for subject, facts in subjects.items():
+            there = next(iter(pages.get(subject, {}).values()), " ".join(RELEASES)).split()
+            before, after = ({fact for fact in facts if each in facts[fact].split()} for each in (first, second))
+            if sort == "page":
+                if before != after and _nameless(subject) not in played:
+                    yield _changed("route", subject, subject, bool(after), WRITES, NOBODY)
+            elif first in there and second in there and subject not in permissions:
+                route = played.get(_nameless(subject))
+                name = subject if route is None else f"{subject.split(' ')[0]} {route.template}"
+                of = _of_fields if sort in ("query", "request field", "reply field") else _of_facts
+                yield from of(sort, name, before - after, after - before, profile)
+
+
+def _nameless(request: str) -> str:
+    return re.sub(r"\{\w+\}", "{}", request)
+
+
+def _changed(sort: str, subject: str, what: str, is_new: bool, taken: str, added: str) -> Change:
+    return Change(sort, "+" if is_new else "-", subject, what, added if is_new else taken, _evidence(subject))
+
+
+def _evidence(subject: str) -> str:
+    is_permission = not re.search("[ /]", subject)
+    return _EVIDENCE.get(subject, "E-PERM-4" if is_permission else "E-SRC-1")
+
+
+def _of_facts(sort: str, subject: str, gone: set[str], new: set[str], profile: str) -> Iterator[Change]:
+    name, taken, added = _BREAKS[sort]
+    yield from (_changed(name, subject, fact, fact in new, taken, added) for fact in gone | new)
+
+
+def _of_fields(sort: str, subject: str, gone: set[str], new: set[str], profile: str) -> Iterator[Change]:
+    old, now = (dict(fact.split(": ", 1) for fact in facts) for facts in (gone, new))
+    is_reply, name_of_sort = sort == "reply field", "query" if sort == "query" else "field"
+    taken, added = (READS, _added(profile)) if is_reply else (WRITES, NOBODY)
+    for name in sorted({*old, *now} - {"dry_run"}):  # which has a sort of its own
+        words = [set(re.findall(r"'([\w-]+)'", each.get(name, ""))) for each in (old, now)]
+        if name not in old or name not in now:
+            breaks = WRITES if name in _needed(subject) else added
+            yield _changed(name_of_sort, subject, f"/{name}", name in now, taken, breaks)
+        elif all(words):
+            gone, new = ({f"/{name} {word}" for word in each} for each in (words[0] - words[1], words[1] - words[0]))
+            yield from _of_facts("word", subject, gone, new, profile)
+        else:
+            yield Change("type", "~", subject, f"/{name}", READS if is_reply else WRITES, _evidence(subject))
+
+
+def _added(profile: str) -> str:
+    """Return whom a further field of a reply breaks."""
+    return STRICT if profile == "documented" else NOBODY
+
+
+def _needed(subject: str) -> set[str]:
+    """Return the fields without which a request is refused."""
+    starts = (
+        handling
+        for route in ROUTES
+        for method, handling in route.methods.items()
+        if f"{method} {route.template}" == subject and isinstance(handling, Start)
+    )
+    return {name for start in starts for needed in start.carried.needs for name in needed.names}
 
 
 def _facts(route: Route) -> str:
     feature = route.feature or ""
-    return UNTIL_FACTS[feature] if feature in UNTIL_FACTS else ", ".join(_FACT.findall(SINCE[feature].source))
+    return UNTIL_FACTS[feature] if feature in UNTIL_FACTS else ", ".join(facts_in(SINCE[feature].source))
 
 
 def _of_request(request: str, handling: Read | Start, first: str, second: str, profile: str) -> Iterator[Change]:
@@ -99,18 +186,18 @@ def _of_request(request: str, handling: Read | Start, first: str, second: str, p
     if since is not None:
         before, after = (has(release, since, profile) for release in (first, second))
         if before != after:
-            facts = ", ".join(_FACT.findall(SINCE[since].source))
-            yield Change("dry run", "+" if after else "-", request, "dry_run", WRITES, facts)
+            facts = ", ".join(facts_in(SINCE[since].source))
+            yield Change("dry run", "+" if after else "-", request, "dry_run", NOBODY if after else WRITES, facts)
 
 
 def _of_kind(kind: str, first: str, second: str, profile: str) -> Iterator[Change]:
     before, after = (_schema_file(kind, release, profile) for release in (first, second))
     if before is None or after is None:
         if before != after and " " not in kind:  # of a response the route tells
-            facts = ", ".join(_FACT.findall(catalogue.bundled(before or after or "")["$comment"]))
+            facts = ", ".join(facts_in(catalogue.bundled(before or after or "")["$comment"]))
             yield Change("object", "+" if after else "-", kind, kind, NOBODY if after else READS, facts)
     elif before != after:
-        yield from _of_schemas(kind, catalogue.bundled(before), catalogue.bundled(after), "")
+        yield from _of_schemas(kind, catalogue.bundled(before), catalogue.bundled(after), "", profile)
 
 
 def _schema_file(kind: str, release: str, profile: str) -> str | None:
@@ -120,8 +207,8 @@ def _schema_file(kind: str, release: str, profile: str) -> str | None:
         return None  # this release, or the reference, has no such kind
 
 
-def _of_schemas(kind: str, before: Any, after: Any, pointer: str) -> Iterator[Change]:
-    facts = ", ".join(_FACT.findall(after.get("$comment", before.get("$comment", ""))))
+def _of_schemas(kind: str, before: Any, after: Any, pointer: str, profile: str) -> Iterator[Change]:
+    facts = ", ".join(facts_in(after.get("$comment", before.get("$comment", ""))))
     if before.get("type") != after.get("type") or ("anyOf" in after and before.get("anyOf") != after["anyOf"]):
         yield Change("type", "~", kind, pointer or "the document", READS, facts)
     for word in [*before.get("enum", ())]:
@@ -135,19 +222,20 @@ def _of_schemas(kind: str, before: Any, after: Any, pointer: str) -> Iterator[Ch
         yield Change("required", "+" if more else "-", kind, f"{pointer}/{name}", WRITES if more else READS, facts)
     mine, theirs = before.get("properties", {}), after.get("properties", {})
     for name in sorted({*mine, *theirs}):
-        yield from _of_field(kind, mine.get(name), theirs.get(name), f"{pointer}/{name}")
+        yield from _of_field(kind, mine.get(name), theirs.get(name), f"{pointer}/{name}", profile)
     for part in ("items", "then", "else"):
         if part in before and part in after:
-            yield from _of_schemas(kind, before[part], after[part], pointer + ("/*" if part == "items" else ""))
+            below = pointer + ("/*" if part == "items" else "")
+            yield from _of_schemas(kind, before[part], after[part], below, profile)
 
 
-def _of_field(kind: str, before: Any, after: Any, pointer: str) -> Iterator[Change]:
+def _of_field(kind: str, before: Any, after: Any, pointer: str, profile: str) -> Iterator[Change]:
     was, is_ = (each is not None and each.get("not") != {} for each in (before, after))
     if was and is_:
-        yield from _of_schemas(kind, before, after, pointer)
+        yield from _of_schemas(kind, before, after, pointer, profile)
     elif was or is_:
-        facts = ", ".join(_FACT.findall((after if is_ else before).get("$comment", "")))
-        yield Change("field", "+" if is_ else "-", kind, pointer, NOBODY if is_ else READS, facts)
+        facts = ", ".join(facts_in((after if is_ else before).get("$comment", "")))
+        yield Change("field", "+" if is_ else "-", kind, pointer, _added(profile) if is_ else READS, facts)
 
 
 def rendered(found: Sequence[Change], first: str, second: str, profile: str, output: str) -> str:

@@ -384,7 +384,7 @@ class Endpoint:
     def _answer(
         self, request: Request, path: str, query: str, match: Match | None, now: float, *, moves: bool = True
     ) -> Answer:
-        if (request.method, path) == ("OPTIONS", "*"):  # of the server as a whole (RFC 9110, 9.3.7)
+        if (request.method, path) == ("OPTIONS", "*"):  # of the server as a whole: E-ASSUMED-32
             return Answer(200, headers=(("Allow", _ALLOW),))
         try:
             planned = self._starting.planned_for(request.method, path)

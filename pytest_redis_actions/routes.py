@@ -36,10 +36,11 @@ __tracebackhide__ = True
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
-# Below /v1 and /v2: the other collections of the reference, of which a few requests at most are played.
+# Below /v1 and /v2: the other collections, of which a few requests at most are played. Source: E-ROUTE-18.
 _UNPLAYED = (
     "bdb_groups", "bdbs", "bootstrap", "cluster", "cm_settings", "crdb_tasks", "crdbs", "debuginfo", "diagnostics",
-    "endpoints", "job_scheduler", "jsonschema", "ldap_mappings", "license", "local", "logs", "migrations", "modules",
+    "endpoints", "job_scheduler", "jsonschema", "ldap_mappings", "license", "local", "logs", "metrics_config",
+    "migrations", "modules",
     "nodes", "ocsp", "proxies", "redis_acls", "roles", "services", "shards", "suffix", "suffixes", "usage_report",
     "users",
 )  # fmt: skip

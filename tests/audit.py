@@ -1,7 +1,8 @@
 """Take the facts of the official reference out of its pages: no sentences, only what tables and samples say.
 
     python tests/audit.py ../docs          reads a checkout of redis/docs, or its git directory, and writes
-                                           tests/data/reference.json; test_audit.py compares the project with it
+                                           tests/data/reference.json; test_audit.py compares the project with it.
+                                           What differs between releases goes to schemas/differences.json, too
 
 A page that is missing, or that lost a table that it had, stops it with the page's name; so does a sort of facts that
 shrinks below its minimum.
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 FILE = Path(__file__).parent / "data" / "reference.json"
+SHIPPED = Path(__file__).parent.parent / "schemas" / "differences.json"
+"""What of the facts differs between releases: it comes with the package, for `redis-actions diff`."""
 ROOT = "content/operate/rs"
 FOLDERS = {"7.4": "7.4/", "7.8": "7.8/", "7.22": "7.22/", "8.0": "8.0/", "8.2": ""}
 """release -> its folder; the reference has none for 7.2, and the newest one has no number."""
@@ -186,7 +189,7 @@ def facts_of_request(section: Section, page: str) -> Iterator[tuple[str, str]]:
                 yield ("code", number.group()) if number else ("error code", row[0])
             elif first in ("field", "parameter", "paramter") and "url" not in table.heading:
                 yield from _facts_of_field(table, row)
-    yield from (("returns", link) for link in section.links)
+    yield from (("returns", link) for link in sorted(section.links))
     if "dry_run" in section.text:
         yield "dry run", "yes"
     for in_reply, sample in section.samples:
@@ -344,6 +347,24 @@ def dumped(facts: Facts, source: dict[str, str]) -> str:
     return json.dumps({"source": source, "facts": short}, indent=1, ensure_ascii=False) + "\n"
 
 
+def differing(facts: Facts) -> Facts:
+    """Return the facts that not every release has whose reference has their subject, and the releases of a request.
+
+    What the schemas tell of actions is left out.
+    """
+    kept: Facts = {}
+    for sort in ("page", "code", "error code", "permission", "holder", "query", "request field", "reply field", "word"):
+        for subject, each in facts[sort].items():
+            there = next(iter(facts["page"].get(subject, {}).values()), [*FOLDERS])
+            for fact, releases in each.items():
+                differs = len(releases) < len(FOLDERS if sort == "page" else there)
+                if differs and not (
+                    sort in ("reply field", "word") and re.search("/(state-machine|actions?)", subject)
+                ):
+                    kept.setdefault(sort, {}).setdefault(subject, {})[fact] = releases
+    return kept
+
+
 def load() -> tuple[Facts, dict[str, str]]:
     """Return the facts that the project keeps, and the edition that they are of."""
     kept = json.loads(FILE.read_text("utf-8"))
@@ -373,6 +394,7 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     FILE.write_text(dumped(facts, source), "utf-8")
+    SHIPPED.write_text(dumped(differing(facts), source), "utf-8")
     print(f"{source['repository']} {source['commit'][:12]} of {source['date']}\n{table_of(counts(facts))}")
     return 0
 

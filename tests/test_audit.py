@@ -20,7 +20,7 @@ from pytest_redis_actions.access import ROLES, may
 from pytest_redis_actions.contract import catalogue, engine
 from pytest_redis_actions.lifecycle import TASK, lifecycle
 from pytest_redis_actions.releases import NEWEST, has
-from pytest_redis_actions.routes import ROUTES, Read, Route, Start
+from pytest_redis_actions.routes import _UNPLAYED, ROUTES, Read, Route, Start
 
 FACTS, SOURCE = audit.load()
 RELEASES = tuple(audit.FOLDERS)
@@ -345,6 +345,17 @@ def test_it_compares_something_of_every_sort_on_every_release() -> None:
         assert sum(each[0] == release for each in samples(ROUTES)) >= 15
 
 
+def test_what_differs_between_releases_comes_with_the_package() -> None:
+    assert audit.SHIPPED.read_text("utf-8") == audit.dumped(audit.differing(FACTS), SOURCE)
+
+
+def test_every_collection_is_played_or_known() -> None:
+    collections = {subject.split("/")[2] for subject in FACTS["page"]}
+
+    assert len(collections) >= 9
+    assert collections <= {route.segments[1] for route in ROUTES} | {*_UNPLAYED}
+
+
 def test_the_evidence_names_the_edition() -> None:
     page = (Path(__file__).parent.parent / "schemas" / "evidence.md").read_text(encoding="utf-8")
 
@@ -613,6 +624,7 @@ def test_a_checkout_and_its_git_directory_are_read_alike(
     git("add", "-A", cwd=checkout)
     git("commit", "-q", "-m", "x", cwd=checkout)
     monkeypatch.setattr(audit, "FILE", tmp_path / "reference.json")
+    monkeypatch.setattr(audit, "SHIPPED", tmp_path / "differences.json")
 
     assert audit.main([str(checkout)]) == 0
     first = audit.load()

@@ -1,7 +1,7 @@
 """From the bytes of a connection to requests, as RFC 9112 frames them.
 
 llhttp reads them, by way of httptools. What it leaves to its user is checked here: the version, the request line, the
-Host field, transfer codings other than chunked, and limits.
+Host field, transfer codings other than chunked, and limits. Codes: E-ASSUMED-31, E-ASSUMED-33.
 """
 
 from __future__ import annotations

@@ -237,7 +237,7 @@ class StubServer(HTTPServer):
     def _respond_by_endpoint(self, request: Request, endpoint: Endpoint) -> Reply:
         if endpoint.access.required or self._is_addressed(request):
             return endpoint.handle(request)
-        # A web page whose name was made to point here could ask everything, were it not for its Host.
+        # A web page whose name was made to point here could ask everything, were it not for its Host: E-ASSUMED-30.
         refusal = Refusal(421, "misdirected_request", f"with auth=False, Host must be {self.host}:{self.port}")
         self.note(Incident("request", f"refused: {refusal.code} {refusal.description}"), endpoint)
         return endpoint.refuse(refusal.code, refusal.error_code, refusal.description)
