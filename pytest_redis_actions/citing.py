@@ -14,7 +14,10 @@ ONE_CAPTURE: Mapping[str, str] = {
     **dict.fromkeys(("E-HTTP-7", "E-HTTP-8", "E-CRDB-3"), "release not given"),
 }
 """The facts that rest on one capture, and of what: the messages that cite them say so."""
-INFERRED: Mapping[str, str] = dict.fromkeys(("E-LIFE-3", "E-LIFE-5"), "words documented, order inferred")
+INFERRED: Mapping[str, str] = {
+    **dict.fromkeys(("E-LIFE-3", "E-LIFE-5"), "words documented, order inferred"),
+    "E-LIFE-12": "inferred from pending operations",
+}
 """The facts of which a part is inferred, and which."""
 _NOTES = {**{fact: f"one capture, {where}" for fact, where in ONE_CAPTURE.items()}, **INFERRED}
 _FACT = re.compile(r"E-(?:C\d+|[A-Z0-9]+-\d+)")
