@@ -97,6 +97,7 @@ MALFORMED = {
     "a Host with a path": b"GET /v1/actions HTTP/1.1\r\nHost: a/b\r\n\r\n",
     "a Host whose port is a word": b"GET /v1/actions HTTP/1.1\r\nHost: a:b\r\n\r\n",
     "a Host with a broken address": b"GET /v1/actions HTTP/1.1\r\nHost: [::1\r\n\r\n",
+    "a Host with a broken percent-encoding": b"GET /v1/actions HTTP/1.1\r\nHost: %zz\r\n\r\n",
     "two Hosts in HTTP/1.0": b"GET /v1/actions HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n",
     # the request line
     "a no-break space between the words": b"GET\xa0/v1/actions HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -111,6 +112,10 @@ MALFORMED = {
     "bytes above ASCII in the target": b"GET /v1/\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
     "a fragment": b"GET /v1/actions#x HTTP/1.1\r\nHost: x\r\n\r\n",
     "a target without a slash": b"GET v1/actions HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an absolute target without an authority": b"GET http:///v1/actions HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an absolute target whose port is a word": b"GET http://x:port/v1/actions HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an absolute target with a broken address": b"GET http://[::1/v1/actions HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an asterisk without OPTIONS": b"DELETE * HTTP/1.1\r\nHost: x\r\n\r\n",
     "no target": b"GET HTTP/1.1\r\nHost: x\r\n\r\n",
     "no version": b"GET /v1/actions\r\nHost: x\r\n\r\n",
     "HTTP/0.9": b"GET /v1/actions HTTP/0.9\r\nHost: x\r\n\r\n",
@@ -126,6 +131,8 @@ OTHER = {
     "HTTP/2.0": (505, b"GET /v1/actions HTTP/2.0\r\nHost: x\r\n\r\n"),
     "the preface of HTTP/2": (505, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
     "an unknown method": (501, b"BREW /v1/actions HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "a method of another protocol": (501, b"DESCRIBE /v1/actions HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "a method that begins like another one": (501, b"GETT /v1/actions HTTP/1.1\r\nHost: x\r\n\r\n"),
     "a method in small letters": (501, b"get /v1/actions HTTP/1.1\r\nHost: x\r\n\r\n"),
     "an unknown coding": (501, HEAD + b"Transfer-Encoding: gzip\r\n\r\nab"),
     "an unknown coding under the chunks": (501, HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
@@ -157,6 +164,16 @@ def test_what_the_rfc_forbids_is_refused_and_the_connection_closed(redis_actions
     assert len(redis_actions.journal) == 0
 
 
+@pytest.mark.parametrize("rest", [b"A b: c\r\n\r\n", b"Content-Length: 99999999999\r\n\r\n", b"A: b"])
+def test_a_refused_head_request_gets_no_body(redis_actions: RedisActions, rest: bytes) -> None:
+    with Wire(redis_actions) as wire:
+        wire.send(GET.replace(b"GET", b"HEAD") + rest)
+        wire.socket.shutdown(socket.SHUT_WR)
+
+        assert wire.read(head_only=True).code in (400, 413)
+        assert wire.is_closed()
+
+
 @pytest.mark.parametrize(("code", "sent"), OTHER.values(), ids=OTHER)
 def test_what_is_not_done_here_is_refused_with_the_reason(redis_actions: RedisActions, code: int, sent: bytes) -> None:
     found = answers(redis_actions, sent)
@@ -164,6 +181,18 @@ def test_what_is_not_done_here_is_refused_with_the_reason(redis_actions: RedisAc
     assert [(answer.code, answer.headers["connection"]) for answer in found] == [(code, "close")]
     assert sorted(json.loads(found[0].body)) == ["description", "error_code"]
     assert len(redis_actions.journal) == 0
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
+def test_an_unknown_method_is_told_in_pieces_too(size: int) -> None:
+    reader = RequestReader(1)
+    sent = b"BREW http://x/v1/actions HTTP/1.1\r\n"
+
+    for start in range(0, len(sent), size):
+        reader.feed(sent[start : start + size])
+
+    assert reader.refusal is not None
+    assert reader.refusal.code == 501
 
 
 def test_a_refused_request_is_told_in_the_report(redis_actions: RedisActions) -> None:
@@ -227,6 +256,11 @@ class TestWhatIsLegal:
         sent = f"GET /v1/actions HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
 
         assert self.read(redis_actions, sent) == [401, 200]
+
+    def test_close_in_a_trailer_closes_at_most(self, redis_actions: RedisActions) -> None:
+        found = answers(redis_actions, CHUNKED + b"\r\n0\r\nConnection: close\r\n\r\n" + GET + b"\r\n")
+
+        assert [(answer.code, answer.headers["connection"]) for answer in found] == [(401, "close")]
 
     def test_an_absolute_target(self, redis_actions: RedisActions) -> None:
         with Wire(redis_actions) as wire:
@@ -313,6 +347,15 @@ class TestContinue:
             answer = wire.ask("POST /v1/bdbs HTTP/1.1", "Expect: 100-continue", length, body=DATABASE)
 
             assert answer.code == 200
+
+    def test_it_is_not_said_to_the_request_after_the_one_that_asked(self, redis_actions: RedisActions) -> None:
+        with Wire(redis_actions) as wire:
+            asks = wire.request("GET /v1/actions HTTP/1.1", "Expect: 100-continue")
+            wire.send(asks + wire.request("POST /v1/bdbs HTTP/1.1", "Content-Length: 2"))
+            assert wire.read().code == 200
+            wire.send(b"{}")
+
+            assert wire.read().code == 406
 
     def test_it_is_not_said_in_http_1_0(self, redis_actions: RedisActions) -> None:
         with Wire(redis_actions) as wire:

@@ -263,7 +263,7 @@ class Connection:
     def _send_last(self, refusal: Refusal, endpoint: Endpoint | None) -> None:
         self._closes = True
         self._socket.settimeout(self._server.read_seconds)
-        self._send(self._server.refuse(refusal, endpoint), "")
+        self._send(self._server.refuse(refusal, endpoint), self._reader.method)
         self._drain()
 
     def _drain(self) -> None:

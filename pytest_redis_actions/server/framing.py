@@ -20,9 +20,15 @@ LARGEST_BODY = 64 << 20  # bytes
 LONGEST_LINE = 1 << 16  # bytes: of the request line, of one field, of the size of a chunk
 MOST_FIELDS = 100
 
-_METHOD = re.compile(rb"[\r\n]*([!#$%&'*+.^_`|~0-9A-Za-z-]+) +[/*]")
+_METHOD = re.compile(rb"[\r\n]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?: +[!-~]| *\Z)")
+_OF_THE_METHOD = (
+    "Invalid method encountered",
+    "Invalid method for HTTP/x.x request",  # one of RTSP
+    "Expected space after method",  # one that begins like a known one
+)
 _CODINGS = re.compile(r"[ \t,a-z0-9-]+")
-_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::[0-9]*)?", re.ASCII)
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(?::[0-9]*)?", re.ASCII)
+_AUTHORITY = re.compile(rb"https?://(?:[^/?#]*@)?([^/?#]*)", re.IGNORECASE)
 
 
 class Received(NamedTuple):
@@ -77,9 +83,13 @@ class RequestReader:
         self._fields: list[tuple[str, str]] = []
         self._headers: dict[str, str] = {}
         self._version = "1.1"
-        self._keeps = False
         self._expects = False
         self._body = bytearray()
+
+    @property
+    def method(self) -> str:
+        """The method of the request that is under way, as soon as it is known, or ""."""
+        return str(self._parser.get_method().decode("ascii")) if self.is_under_way and self._target else ""
 
     def next(self) -> Received | None:
         """Return the next whole request, if there is one."""
@@ -148,7 +158,7 @@ class RequestReader:
                 return error.__context__
             raise error
         method = _METHOD.match(b"".join(self._head)) if self._is_first else None
-        if isinstance(error, httptools.HttpParserInvalidMethodError) and method:
+        if str(error) in _OF_THE_METHOD and method:
             return Refusal(501, "not_implemented", f"{method[1][:20].decode()} is not a method that HTTP knows")
         version = self._parser.get_http_version()
         if self._in_head and version not in ("0.0", "0.9", "1.0", "1.1"):
@@ -160,6 +170,7 @@ class RequestReader:
     def on_message_begin(self) -> None:
         """Begin a request."""
         self.is_under_way = self._in_head = True
+        self._expects = False
         self._target = b""
         self._raw = []
         self._body = bytearray()
@@ -190,9 +201,9 @@ class RequestReader:
             raise _malformed("the request line must be METHOD SP target SP HTTP/1.1")
         if self._version not in ("1.0", "1.1"):
             raise _wrong_version(self._version)
-        self._keeps = self._parser.should_keep_alive()
         self._fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._raw]
         self._headers = {name.lower(): value for name, value in self._fields}
+        self._check_target()
         self._check_host()
         self._check_codings()
         self._expects = self._version == "1.1" and self._headers.get("expect", "").lower() == "100-continue"
@@ -219,12 +230,21 @@ class RequestReader:
         self._head = [self._fed]
         method, target = self._parser.get_method().decode("ascii"), self._target.decode("latin-1")
         request = Request(method, target, self._headers, bytes(self._body), self._connection)
-        self._whole.append(Received(request, self._fields, self._version, self._keeps))
+        # Only now: "Connection: close" in a trailer ends the connection as well, and the parser reads nothing after it.
+        keeps = self._parser.should_keep_alive()
+        self._whole.append(Received(request, self._fields, self._version, keeps))
 
     def _values(self, name: str) -> list[str]:
         if name not in self._headers:
             return []
         return [value for other, value in self._fields if other.lower() == name]
+
+    def _check_target(self) -> None:
+        if self._target == b"*" and self._parser.get_method() != b"OPTIONS":
+            raise _malformed("the target * is for OPTIONS only")
+        absolute = _AUTHORITY.match(self._target)
+        if absolute and not _HOST.fullmatch(absolute[1].decode("latin-1")):
+            raise _malformed("an absolute target must have a name or an address, with or without a port")
 
     def _check_host(self) -> None:
         hosts = self._values("host")
