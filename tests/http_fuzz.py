@@ -124,7 +124,10 @@ class Oracle:
             self.measure("header section", self.at - start, {431})
             self.judge_host(version)
             self.judge_persistence(version)
-            self.step.authorised = self.authorization in self.values(b"authorization")
+            # RFC 9110, 11.4: the scheme in any case, then any number of spaces
+            credentials = [value.partition(b" ") for value in self.values(b"authorization")]
+            given = [scheme.title() + b" " + rest.lstrip(b" ") for scheme, _, rest in credentials]
+            self.step.authorised = self.authorization in given
             self.read_body(version)
         except Incomplete:
             self.step.partial = True

@@ -251,7 +251,9 @@ class TestWhatIsLegal:
     def test_fields(self, redis_actions: RedisActions, field: bytes) -> None:
         assert self.read(redis_actions, GET + field + b"\r\n\r\n") == [401, 200]
 
-    @pytest.mark.parametrize("host", ["x", "x:", "x:80", "127.0.0.1:8443", "[::1]", "[::1]:80", "a.b-c_d.example"])
+    @pytest.mark.parametrize(
+        "host", ["x", "x\t", "x:", "x:80", "127.0.0.1:8443", "[::1]", "[::1]:80", "a.b-c_d.example"]
+    )
     def test_hosts(self, redis_actions: RedisActions, host: str) -> None:
         sent = f"GET /v1/actions HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
 

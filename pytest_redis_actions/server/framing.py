@@ -185,7 +185,7 @@ class RequestReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field of the header, or of the trailer, which is read and not used."""
         self._silent = 0
-        self._raw.append((name, value))
+        self._raw.append((name, value.rstrip(b" \t")))  # the parser leaves a tab
         if len(self._raw) > MOST_FIELDS:
             raise Refusal(431, "bad_request", f"the request has more than {MOST_FIELDS} header fields")
         if len(name) + len(value) > LONGEST_LINE:
