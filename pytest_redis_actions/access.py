@@ -187,6 +187,6 @@ def _checked_auth(auth: object) -> tuple[str, str]:
     ):
         return auth[0], auth[1]
     raise UsageError(
-        "auth is no pair of user name and password",
+        "auth must be a user name and a password",
         fix='write auth=("user", "password"), or auth=False to let everybody in; a name holds no colon',
     )

@@ -97,6 +97,7 @@ def _raise(findings: Sequence[Finding], observations: Sequence[Observation], lif
     raise LifecycleError(f"{worst.code} {what}{of}: {worst.message}", findings, observations, life, call)
 
 
+@with_example('assert_transition("queued", "starting")')
 def assert_transition(
     before: object,
     after: object,
@@ -133,6 +134,7 @@ def assert_transition(
         _raise([found], steps, life, "assert_transition")
 
 
+@with_example("assert_trace(action.trace)")
 def assert_trace(
     observations: object,
     *,
@@ -286,7 +288,7 @@ def wait_for(
 
     Raises:
         LifecycleError: the status can no longer be reached, or did not come in time; with the history.
-        UsageError: a negative time, a status that the kind lacks, a poll that cannot be called.
+        UsageError: a negative time, `every=0`, a status that the kind lacks, a poll that cannot be called.
     """
     if not callable(poll):
         raise UsageError(
@@ -294,7 +296,7 @@ def wait_for(
             fix="write wait_for(lambda: client.get(uid), …)",
             value=poll,
         )
-    waiting = _Waiting(status, timeout, every, clock or WallClock(), _life(kind, release, "wire"))
+    waiting = _Waiting(status, timeout, every, WallClock() if clock is None else clock, _life(kind, release, "wire"))
     if inspect.iscoroutinefunction(poll):
         return waiting.asynchronously(poll, caller())
     return waiting.synchronously(poll)
@@ -317,8 +319,16 @@ class _Waiting:
         given = exact(status)
         several = isinstance(given, (list, tuple, set, frozenset))
         wanted: tuple[object, ...] = tuple(map(exact, given)) if several else (given,)  # type: ignore[call-overload]  # it is
-        for name, value in (("timeout", timeout), ("every", every)):
-            check_number(name, value, unit="seconds")
+        check_number("timeout", timeout, unit="seconds")
+        check_number("every", every, unit="seconds", above=True)
+        if not all(hasattr(clock, name) for name in ("seconds", "sleep", "asleep")):
+            raise UsageError(
+                f"clock must be a stub's clock, not {shown(clock, 30)}",
+                fix="write clock=redis_actions.clock",
+                value=clock,
+            )
+        if not wanted:
+            raise UsageError("wait_for() names no status", fix='write wait_for(poll, "completed", …)', value=status)
         for word in wanted:
             if type(word) is not str or (word not in life.transitions and word != GONE):
                 legal = ", ".join(life.statuses)

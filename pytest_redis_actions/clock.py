@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn
 
+from .arguments import check_number, with_example
 from .errors import UsageError, shown
 
 if TYPE_CHECKING:
@@ -49,9 +50,11 @@ _LATEST = 253_402_300_799  # Unix seconds: the end of the year 9999
 
 
 def _checked(seconds: object, what: str) -> int:
-    """Return a span of time in nanoseconds, refusing what is none."""
+    """Return a span of time in nanoseconds, refusing anything else."""
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not math.isfinite(seconds):
-        raise UsageError(f"{what}({shown(seconds, 30)}) is no time", fix="give seconds as a number", value=seconds)
+        raise UsageError(
+            f"seconds of {what}() must be a number, not {shown(seconds, 30)}", fix=f"write {what}(60)", value=seconds
+        )
     if seconds < 0:
         raise UsageError(
             f"{what}({shown(seconds, 30)}): time can't go backwards", fix="give seconds from 0", value=seconds
@@ -64,7 +67,7 @@ def _checked(seconds: object, what: str) -> int:
 def _checked_epoch(epoch: object) -> int:
     if type(epoch) is not int or not 0 <= epoch <= _LATEST:
         raise UsageError(
-            f"epoch={shown(epoch, 30)} is no instant", fix="give Unix seconds as a whole number from 0", value=epoch
+            f"epoch must be a whole number from 0, not {shown(epoch, 30)}", fix="give Unix seconds", value=epoch
         )
     return epoch
 
@@ -135,6 +138,7 @@ class VirtualClock:
         """Seconds since the start."""
         return self.nanoseconds / _NANOSECONDS
 
+    @with_example("advance(60)")
     def advance(self, seconds: float) -> None:
         """Move the clock on by this many seconds.
 
@@ -143,6 +147,7 @@ class VirtualClock:
         """
         self.move(_checked(seconds, "advance"))
 
+    @with_example("sleep(5)")
     def sleep(self, seconds: float) -> None:
         """Stand in for `time.sleep` in a client that takes its sleep as an argument: the clock moves on at once.
 
@@ -213,6 +218,9 @@ class VirtualClock:
         """
         from .driving.block import Block
         from .driving.places import line_of
+
+        if guard is not None:
+            check_number("guard", guard, above=True, unit="real seconds")
 
         frame = sys._getframe(1)
         drive = Drive(
@@ -353,7 +361,9 @@ class WallClock:
 
     def __init__(self, epoch: int = DEFAULT_EPOCH, *, rate: float = 1.0) -> None:
         if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate <= 1e6:
-            raise UsageError(f"rate={shown(rate, 30)} is no rate", fix="give a number above 0, at most 1e6", value=rate)
+            raise UsageError(
+                f"rate must be above 0 and at most 1e6, not {shown(rate, 30)}", fix="write rate=60", value=rate
+            )
         self.epoch = _checked_epoch(epoch)
         self.rate = rate
         self.guard: float | None = None
@@ -414,12 +424,14 @@ class WallClock:
         timer.daemon = True
         timer.start()
 
+    @with_example("advance(60)")
     def advance(self, seconds: float) -> None:
         """Move the clock on by this many seconds, besides the time that passes."""
         step = _checked(seconds, "advance")
         with self._lock:
             self._ahead += step
 
+    @with_example("sleep(5)")
     def sleep(self, seconds: float) -> None:
         """Wait until this many seconds have passed on the clock."""
         time.sleep(_checked(seconds, "sleep") / _NANOSECONDS / self.rate)

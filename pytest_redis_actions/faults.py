@@ -19,7 +19,7 @@ from typing import Any
 
 from . import wire
 from .arguments import check_number, warn, with_example
-from .errors import UsageError, advice, shown
+from .errors import UsageError, advice, nearest, shown
 from .script import is_json, jump
 
 __all__ = [
@@ -73,6 +73,9 @@ class HttpDate:
     """The value of a Retry-After: a date, so many seconds from the instant of the reply, on the stub's clock."""
 
     seconds: float
+
+    def __post_init__(self) -> None:
+        check_number("seconds", self.seconds, least=-1e9, most=1e9, of="HttpDate")
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,8 @@ def status(
         raise UsageError(
             f"headers={shown(headers, 30)} is not a mapping", fix='write headers={"X-A": "b"}', value=headers
         )
+    for name, value in (headers or {}).items():
+        _check_header(name, value)
     if content is None and code not in (204, 304):
         content = wire.error("internal_error" if code >= 500 else "error", f"this reply was asked for: {code}")
     given: tuple[tuple[str, str | HttpDate], ...] = tuple((headers or {}).items())
@@ -144,13 +149,20 @@ def status(
     return Fault(told, code, (("Content-Type", _JSON), *given), _encoded(content))
 
 
+def _check_header(name: object, value: object) -> None:
+    is_name = isinstance(name, str) and name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+    if is_name and (isinstance(value, HttpDate) or (isinstance(value, str) and not {"\r", "\n", "\0"} & {*value})):
+        return
+    raise UsageError(
+        f"header {shown(name, 24)}: {shown(value, 30)} cannot be sent", fix='write headers={"X-A": "b"}', value=value
+    )
+
+
 def _told(retry_after: object) -> str:
     return f"{retry_after.seconds:+g} s as a date" if isinstance(retry_after, HttpDate) else str(retry_after)[:20]
 
 
 def _retry_after(value: object) -> str | HttpDate:
-    if isinstance(value, HttpDate):
-        check_number("seconds", value.seconds, least=-1e9, most=1e9, of="HttpDate")
     if isinstance(value, (str, HttpDate)):
         return value
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
@@ -170,7 +182,7 @@ def _encoded(content: object) -> bytes:
     if isinstance(content, str):
         return content.encode("utf-8")
     if not is_json(content):
-        raise UsageError(f"{shown(content, 40)} is no JSON", fix="give bytes, a text, or JSON", value=content)
+        raise UsageError(f"{shown(content, 40)} is not JSON", fix="give bytes, a text, or JSON", value=content)
     return json.dumps(content).encode("utf-8")
 
 
@@ -195,7 +207,13 @@ def html(code: int = 502) -> Fault:
 def redirect(to: str, *, code: int = 302) -> Fault:
     """A redirection, to a path or to a whole URL."""
     if code not in (301, 302, 303, 307, 308):
-        raise UsageError(f"redirect(code={shown(code, 20)}) is none", fix="give 301, 302, 303, 307 or 308", value=code)
+        raise UsageError(
+            f"redirect(code={shown(code, 20)}) is not a redirection", fix="give 301, 302, 303, 307 or 308", value=code
+        )
+    if not (isinstance(to, str) and (to.startswith("/") or "://" in to)):
+        raise UsageError(
+            f"redirect({shown(to, 40)}) needs a path or a URL", fix='write redirect("/v1/elsewhere")', value=to
+        )
     return replace(status(code, b"", headers={"Location": to}), name=f"{code} to another place")
 
 
@@ -219,7 +237,7 @@ def wrong_shape() -> Fault:
 
 @with_example("faults.unauthorized()")
 def unauthorized() -> Fault:
-    """401, whoever asks."""
+    """401 for every user."""
     found = status(401, wire.error("unauthorized", "credentials are missing or incorrect"))
     return replace(found, headers=(*found.headers, ("WWW-Authenticate", 'Basic realm="Redis Enterprise"')))
 
@@ -232,7 +250,7 @@ def expired_credentials() -> Fault:
 
 @with_example("faults.forbidden()")
 def forbidden() -> Fault:
-    """403, whoever asks."""
+    """403 for every user."""
     return status(403, wire.error("forbidden", "the role lacks the permission view_status_of_cluster_action"))
 
 
@@ -248,15 +266,26 @@ def conflict() -> Fault:
     return status(409, wire.error("conflict", "another operation is in progress"))
 
 
+_FIELDS = (
+    "action_uid", "creation_time", "error_code", "error_message", "heartbeat", "name", "node_uid", "object_name",
+    "pending_ops", "progress", "state", "status",
+)  # fmt: skip
+
+
 @with_example('faults.record(status="Completed")')
 def record(**fields: object) -> Fault:
     """The API's reply, in whose records some fields are others: `record(status="Completed", name=faults.ABSENT)`."""
     if not fields:
         raise UsageError("record() changes nothing", fix='name a field: record(status="Completed")')
     for name, value in fields.items():
+        meant = nearest(name, _FIELDS, cutoff=0.85)
+        if meant not in (None, name):
+            raise UsageError(
+                f"record({name[:40]}=…): {name[:20]} is nearly {meant}", fix=f"write {meant}=…", value=name
+            )
         if value is not ABSENT and not is_json(value):
             raise UsageError(
-                f"record({name}={shown(value, 30)}) is no JSON",
+                f"record({name}={shown(value, 30)}) is not JSON",
                 fix="a field is what json.dumps can write, or faults.ABSENT",
                 value=value,
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import overload
 
-from .arguments import check_number
+from .arguments import check_number, with_example
 from .errors import UsageError, shown
 from .redaction import Headers
 from .routes import ROUTES, check_request, difference, find
@@ -147,12 +147,14 @@ class Journal(Sequence[Exchange]):
 
     def of(self, uid: str) -> tuple[Exchange, ...]:
         """Return every request about an operation: polls, and what starts, cancels or merely asks for it."""
+        _check_uid(uid)
         return tuple(self._by_uid.get(uid, ()))
 
     def polls_of(self, uid: str) -> tuple[Exchange, ...]:
         """Return the polls of an operation: GETs of it, and of lists that showed it or would have shown it."""
-        return tuple(exchange for exchange in self._by_uid.get(uid, ()) if exchange.is_poll)
+        return tuple(exchange for exchange in self.of(uid) if exchange.is_poll)
 
+    @with_example('where(method="GET", route="/v1/actions/{uid}")')
     def where(
         self,
         *,
@@ -182,8 +184,6 @@ class Journal(Sequence[Exchange]):
             check_request(method or "GET", route or "/")
         if route is not None and route not in {each.template for each in ROUTES}:
             raise UsageError(f"route {shown(route, 40)} is not a route's template", fix=_template(route), value=route)
-        if uid is not None and not isinstance(uid, str):
-            raise UsageError(f"uid must be a text, not {shown(uid, 30)}", fix="write uid=action.uid", value=uid)
         for name, value, whole in (("code", code, True), ("since", since, False), ("until", until, False)):
             if value is not None:
                 check_number(name, value, whole=whole)
@@ -197,6 +197,11 @@ class Journal(Sequence[Exchange]):
             and (since is None or exchange.seconds >= since)
             and (until is None or exchange.seconds < until)
         )
+
+
+def _check_uid(uid: object) -> None:
+    if not isinstance(uid, str):
+        raise UsageError(f"uid must be a text, not {shown(uid, 30)}", fix="write action.uid", value=uid)
 
 
 def _template(path: str) -> str:

@@ -165,9 +165,9 @@ def document_of(request: Request) -> Mapping[str, object]:
         document = json.loads(request.body.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite)
         json.dumps(document, ensure_ascii=False).encode()  # halves of a pair of surrogates cannot be sent back
     except (ValueError, RecursionError):
-        raise Refused(refusal(400, "invalid_json", "the body is no JSON")) from None
+        raise Refused(refusal(400, "invalid_json", "the body is not JSON")) from None
     if not isinstance(document, dict):
-        raise Refused(refusal(400, "invalid_json", f"the body is no JSON object but {type(document).__name__}"))
+        raise Refused(refusal(400, "invalid_json", f"the body must be a JSON object, not {type(document).__name__}"))
     return document
 
 

@@ -109,10 +109,16 @@ def _check_field(status: str, name: str, value: object) -> None:
             fix=f"use seconds={seconds:g}",
             value=name,
         )
+    if name == "status":
+        raise ScriptError(
+            f"{status}(status={shown(value, 24)}): the step is the status",
+            fix="write the step of that name; faults.record(status=…) sends another word",
+            value=value,
+        )
     check_options(status, {name: value}, ("polls", "seconds", "progress"), error=ScriptError)
     if not is_json(value):
         raise ScriptError(
-            f"{status}({name}={shown(value, 30)}) is no JSON",
+            f"{status}({name}={shown(value, 30)}) is not JSON",
             fix="a field is what json.dumps can write: a text, a number, a list, a dict with text keys",
             value=value,
         )
@@ -137,7 +143,7 @@ def _checked_progress(status: str, progress: Progress) -> tuple[Number, Number] 
     ends = tuple(progress) if isinstance(progress, (tuple, list)) else (progress, progress)
     if len(ends) != 2 or not all(_is_number(end) and 0 <= end <= 100 for end in ends):
         raise ScriptError(
-            f"{status}(progress={shown(progress, 30)}) is no progress",
+            f"progress of {status}() must be from 0 to 100, not {shown(progress, 24)}",
             fix="progress is percent from 0 to 100, or a pair such as (0, 40)",
             value=progress,
         )
@@ -295,7 +301,7 @@ class Script:
         Raises:
             ScriptError: a status of another kind or release, a step that the lifecycle forbids, two units in one
                 script, a progress that falls, no steps at all.
-            TypeError: something that is no step.
+            TypeError: something that is not a step.
         """
         checked, jumps = _without_jumps(_checked_steps(steps))
         life = lifecycle(kind, release, profile)
@@ -389,7 +395,7 @@ def _check_status(step: Step, life: Lifecycle) -> None:
             value=status,
         )
     raise ScriptError(
-        f"{shown(status, 40)} is no status of {life.noun}",
+        f"{shown(status, 40)} is not a status of {life.noun}",
         fix=f"{life.noun} has {', '.join(life.statuses)}",
         value=status,
     )
@@ -400,7 +406,7 @@ def _check_error_fields(step: Step, kind: str) -> None:
     for name, value in step.fields:
         if name in ("error", "error_code", "error_message") and name not in own:
             raise ScriptError(
-                f"{name}={shown(value, 30)} is no field of {lifecycle(kind).noun}",
+                f"{name}={shown(value, 30)} is not a field of {lifecycle(kind).noun}",
                 fix=f"it tells its failure in {' and '.join(own)}",
                 value=name,
             )
@@ -432,7 +438,7 @@ def _check_order(steps: Sequence[Step], life: Lifecycle, jumps: frozenset[int]) 
             )
         if after.status != GONE and not life.allows(before.status, after.status):
             raise ScriptError(
-                f"{before.status} -> {after.status} is no step of {life.noun}",
+                f"{before.status} -> {after.status} is not a step of {life.noun}",
                 fix=_way_out(before.status, after.status, life),
                 value=(before.status, after.status),
             )

@@ -224,11 +224,11 @@ class SessionServer:
         """Yield the stub of one test; close and check it afterwards."""
         with _AtTheLineOf(node):
             options = _options(node, release)
-        if options.port or options.refuses or options.host != "127.0.0.1":
-            with ExitStack() as opened:
-                yield from self._play(node, options, self._own_server(options, opened))
-        else:
-            yield from self._play(node, options, self._server(tls=options.tls))
+        with ExitStack() as opened:
+            with _AtTheLineOf(node):
+                is_own = options.port or options.refuses or options.host != "127.0.0.1"
+                server = self._own_server(options, opened) if is_own else self._server(tls=options.tls)
+            yield from self._play(node, options, server)
 
     def maker_for(self, node: pytest.Item, release: str) -> Iterator[Callable[..., RedisActions]]:
         """Yield the function that makes further stubs; close and check them afterwards, the last one first."""
@@ -422,7 +422,9 @@ def _seconds(value: str) -> float | None:
     try:
         return None if value.lower() == "none" else float(value)
     except ValueError:
-        raise OptionError(f"guard={shown(value, 30)} is no time", fix="give seconds, or none", value=value) from None
+        raise OptionError(
+            f"guard must be seconds or none, not {shown(value, 30)}", fix="write 20, or none", value=value
+        ) from None
 
 
 def _releases(given: object) -> list[str]:

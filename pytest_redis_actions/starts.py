@@ -107,7 +107,7 @@ class Starting:
             return str(uuid.uuid4())
         if not (isinstance(uid, str) and uid and "/" not in uid):
             raise UsageError(
-                f"uid {shown(uid, 40)} is no uid", fix="give a text without a slash, such as a UUID", value=uid
+                f"uid must be a text without a slash, not {shown(uid, 30)}", fix="give one such as a UUID", value=uid
             )
         self._records.check_new(uid)
         for planned in self._planned:

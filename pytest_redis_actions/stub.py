@@ -168,6 +168,7 @@ class RedisActions:
         """The administrator's user name and password."""
         return self.auth_for("admin")
 
+    @with_example('auth_for("db_viewer")')
     def auth_for(self, role: str) -> tuple[str, str]:
         """Return the user name and password of a user with this role: admin, cluster_member, cluster_viewer,
         db_member, db_viewer, user_manager (since 7.8) or none. Source: E-PERM-2, E-PERM-3.
@@ -218,12 +219,13 @@ class RedisActions:
 
         Raises:
             ScriptError: the lifecycle of tasks has no such script on this release.
-            UsageError: a uid that is in use, a name or node_uid that is no text.
+            UsageError: a uid that is in use, a name or node_uid that is not a text, a status or progress.
         """
         _check_text("name", name)
         _check_name(name)
         check_options("add_action", fields, ("script", "node_uid", "creation_time"), meant={"action_uid": "uid"})
         _check_fields(fields)
+        _check_scripted(fields)
         node_uid = None if node_uid is None else _check_text("node_uid", node_uid)
         listed = "remove_node" if name == "remove" and node_uid else name
         place = (
@@ -255,7 +257,7 @@ class RedisActions:
 
         Raises:
             ScriptError: the lifecycle of state machines has no such script.
-            UsageError: a uid that is in use, a name or object_name that is no text.
+            UsageError: a uid that is in use, a name or object_name that is not a text.
         """
         _check_text("name", name)
         _check_name(name)
@@ -314,6 +316,7 @@ class RedisActions:
             UnmetStarts: at the end of the test, if no request has started it and the stub is strict.
         """
         check_request(method, path)
+        _check_flag("optional", optional)
         steps, faults = separate(script)
         uid = self._endpoint.plan(method, path, steps, uid, faults, optional=optional)
         return Action(self._endpoint, uid, f"{method} {path}")
@@ -348,13 +351,14 @@ class RedisActions:
             optional: whether the test passes although no request has met it.
 
         Raises:
-            UsageError: no fault, a bound that is none, a target that is none.
+            UsageError: a wrong fault, bound or target.
             UnfiredFaults: at the end of the test, if no request has met it and the stub is strict.
         """
         if isinstance(on, Action) and on._endpoint is not self._endpoint:
             raise UsageError(
                 f"on={on!r}"[:60] + " is of another stub", fix="call fault() of the stub that has it", value=on
             )
+        _check_flag("optional", optional)
         target = on.uid if isinstance(on, Action) else on
         now = self.clock.seconds
         injected = aimed(fault, target, after_polls=after_polls, polls=polls, at=at, seconds=seconds, now=now)
@@ -586,26 +590,46 @@ def _check_name(name: str) -> None:
 def _check_text(what: str, value: object) -> str:
     if isinstance(value, str) and value:
         return value
-    raise UsageError(f"{what}={shown(value, 40)} is no text", fix=f'write {what}="…", as the API does', value=value)
+    raise UsageError(
+        f"{what} must be a non-empty text, not {shown(value, 30)}",
+        fix=f'write {what}="…", as the API does',
+        value=value,
+    )
 
 
 def _check_fields(fields: Mapping[str, object]) -> None:
     for name, value in fields.items():
         several = value if isinstance(value, (list, tuple)) else [value]
         if any(isinstance(each, Step) for each in several):
-            text = f"{name}={shown(value, 40)} holds steps, and is no script"
+            text = f"{name}={shown(value, 40)} holds steps: the option is script"
             raise UsageError(text, fix="write script=[…]", value=value)
         if not is_json(value):
             raise UsageError(
-                f"{name}={shown(value, 40)} is no JSON",
+                f"{name}={shown(value, 40)} is not JSON",
                 fix="a field is what json.dumps can write: a text, a number, a list, a dict with text keys",
                 value=value,
             )
+
+
+def _check_scripted(fields: Mapping[str, object]) -> None:
+    for name in ("status", "progress"):
+        if name in fields:
+            raise UsageError(
+                f"add_action({name}={shown(fields[name], 24)}): the script decides on the {name}",
+                fix="write script=[running(progress=50)]",
+                value=fields[name],
+            )
+
+
+def _check_flag(name: str, value: object) -> None:
+    """Refuse what is neither True nor False."""
+    if not isinstance(value, bool):
+        raise UsageError(f"{name} must be True or False, not {shown(value, 30)}", fix=f"write {name}=True", value=value)
 
 
 def _check_time(value: int | None) -> int | None:
     if value is None or (type(value) is int and value >= 0):
         return value
     raise UsageError(
-        f"creation_time={shown(value, 30)} is no instant", fix="give Unix seconds as a whole number", value=value
+        f"creation_time must be a whole number from 0, not {shown(value, 24)}", fix="give Unix seconds", value=value
     )

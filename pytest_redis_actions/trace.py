@@ -230,6 +230,12 @@ def _no_observation(number: int, each: object) -> UsageError:
 
 def check_step(before: str, after: str, life: Lifecycle) -> Finding | None:
     """Return what is wrong with one step, from a status to the one that follows it directly, or None."""
+    if before == GONE:
+        if after == GONE:
+            return None
+        return Finding(
+            "RA205", 2, f"{after} after the record was gone", (RULES["RA205"][0],), "gone, for ever", "E-LIFE-8"
+        )
     for number, status in enumerate((before, after), 1):
         finding = _unknown(number, status, life)
         if finding is not None:

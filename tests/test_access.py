@@ -43,7 +43,7 @@ def test_what_is_no_pair_is_refused_without_being_shown(auth: object) -> None:
     with pytest.raises(UsageError) as caught:
         Access(auth)  # type: ignore[arg-type]
 
-    assert "auth is no pair of user name and password" in str(caught.value)
+    assert "auth must be a user name and a password" in str(caught.value)
 
 
 def test_an_unknown_role_is_refused_with_the_nearest() -> None:

@@ -317,11 +317,26 @@ class TestWaiting:
         raise ConnectionError
 
     @pytest.mark.parametrize(
-        "times", [{"timeout": -1, "every": 1}, {"timeout": 1, "every": -1}, {"timeout": "1", "every": 1}]
+        ("times", "problem"),
+        [
+            ({"timeout": -1, "every": 1}, "timeout must be a number of seconds from 0"),
+            ({"timeout": "1", "every": 1}, "timeout must be a number of seconds from 0"),
+            ({"timeout": 1, "every": -1}, "every must be a number of seconds above 0"),
+            ({"timeout": 1, "every": 0}, "every must be a number of seconds above 0"),
+        ],
     )
-    def test_times_that_are_none(self, times: dict[str, Any]) -> None:
-        with pytest.raises(UsageError, match="must be a number of seconds from 0"):
+    def test_times_that_cannot_be_waited(self, times: dict[str, Any], problem: str) -> None:
+        with pytest.raises(UsageError, match=problem):
             wait_for(lambda: "queued", "completed", **times)
+
+    def test_a_clock_that_belongs_to_no_stub(self) -> None:
+        with pytest.raises(UsageError, match="clock must be a stub's clock, not 5"):
+            wait_for(lambda: "queued", "completed", timeout=1, every=1, clock=5)  # type: ignore[arg-type]  # the point
+
+    def test_nothing_follows_a_record_that_is_gone(self) -> None:
+        assert_transition(None, None)
+        with pytest.raises(LifecycleError, match="RA205 action: starting after the record was gone"):
+            assert_transition(None, "starting")
 
     def test_a_status_that_the_kind_lacks(self) -> None:
         with pytest.raises(UsageError, match="'active' is not a status of a task"):

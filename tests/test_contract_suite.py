@@ -345,6 +345,18 @@ def test_a_command_is_judged_by_its_exit_status_and_its_requests(suite: pytest.P
     [
         ("class TestIt(ActionsClientContract):\n    pass", "TestIt has no wait"),
         (
+            "class TestIt(ActionsClientContract):\n    releases = []\n    def wait(self, target): ...",
+            "TestIt.releases is empty",
+        ),
+        (
+            "class TestIt(ActionsClientContract):\n    drive = ['naiv']\n    def wait(self, target): ...",
+            "drive('naiv'): no such module is imported",
+        ),
+        (
+            "class TestIt(ActionsClientContract):\n    drive = 5\n    def wait(self, target): ...",
+            "drive(5): not a module",
+        ),
+        (
             "class TestIt(ActionsClientContract):\n    retry_server_errors = False\n    def wait(self, target): ...",
             "TestIt.retry_server_errors is nearly retries_server_errors",
         ),
@@ -366,7 +378,7 @@ def test_a_command_is_judged_by_its_exit_status_and_its_requests(suite: pytest.P
         ),
         (
             "class TestIt(ActionsClientContract):\n    command = './wait.sh'",
-            "TestIt.command = './wait.sh' is no list of words",
+            "TestIt.command = './wait.sh' must be a list of words",
         ),
         (
             "class TestIt(ActionsClientContract):\n    command = ['./wait.sh', '{uid}']",

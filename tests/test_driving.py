@@ -536,7 +536,7 @@ def test_the_stub_and_pytest_are_refused(clock: VirtualClock, name: str) -> None
 
 def test_nothing_and_nonsense_are_refused(clock: VirtualClock) -> None:
     assert refusal(clock).startswith("drive() names no module")
-    assert refusal(clock, 5).startswith("drive(5): no module")
+    assert refusal(clock, 5).startswith("drive(5): not a module")
 
 
 def test_a_recipe_that_is_not_imported_is_refused(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -477,10 +477,10 @@ def test_chaos_that_no_request_met_is_told(make_redis_actions: Make) -> None:
         (lambda: faults.status(), "status() missing 1 required positional argument: 'code'"),  # type: ignore[call-arg]  # wrong
         (lambda: faults.status(503, retry_aftr=3), "got an unexpected keyword argument 'retry_aftr'"),  # type: ignore[call-arg]  # wrong
         (lambda: faults.reset(3), "reset() takes 0 positional arguments but 1 was given"),  # type: ignore[call-arg]  # wrong
-        (lambda: faults.body(object), "is no JSON"),
-        (lambda: faults.redirect("/", code=200), "redirect(code=200) is none"),
+        (lambda: faults.body(object), "is not JSON"),
+        (lambda: faults.redirect("/", code=200), "redirect(code=200) is not a redirection"),
         (lambda: faults.record(), "record() changes nothing"),
-        (lambda: faults.record(status={1}), "record(status={1}) is no JSON"),
+        (lambda: faults.record(status={1}), "record(status={1}) is not JSON"),
         (lambda: faults.slow(0), "seconds of slow() must be a number of real seconds above 0, not 0"),
         (lambda: faults.drip(300), "seconds of drip() must be at most 30, not 300"),
         (lambda: faults.takes(-1), "seconds of takes() must be a number of virtual seconds above 0, not -1"),

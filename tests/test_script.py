@@ -172,7 +172,7 @@ class TestFields:
 
     @pytest.mark.parametrize("value", [object(), {1, 2}, b"x", math.nan, {"x": object()}, {(1, 2): 3}])
     def test_a_field_is_json(self, value: object) -> None:
-        with pytest.raises(ScriptError, match="is no JSON"):
+        with pytest.raises(ScriptError, match="is not JSON"):
             failed(detail=value)
 
 
@@ -205,7 +205,7 @@ class TestProgress:
             running(progress=value)  # type: ignore[arg-type]
 
         assert text(caught) == (
-            f"running(progress={value!r}) is no progress",
+            f"progress of running() must be from 0 to 100, not {value!r}",
             "progress is percent from 0 to 100, or a pair such as (0, 40)",
         )
 
@@ -249,7 +249,7 @@ class TestOrder:
             of(queued(), running())
 
         assert text(caught) == (
-            "queued -> running is no step of a task",
+            "queued -> running is not a step of a task",
             "add starting() between them: queued -> starting -> running",
         )
 
@@ -258,7 +258,7 @@ class TestOrder:
             of(completed(), running())
 
         assert text(caught) == (
-            "completed -> running is no step of a task",
+            "completed -> running is not a step of a task",
             "completed is terminal: only gone() may follow it",
         )
 

@@ -416,7 +416,7 @@ class TestOpeningAndClosing:
 
     @pytest.mark.parametrize("port", [-1, 65536, "80", 1.5, True])
     def test_what_is_no_port(self, make_redis_actions: Any, port: object) -> None:
-        with pytest.raises(UsageError, match="is no port"):
+        with pytest.raises(UsageError, match="must be a whole number"):
             make_redis_actions(port=port)
 
     def test_between_two_tests_a_503_is_answered(self) -> None:

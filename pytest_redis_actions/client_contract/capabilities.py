@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..driving.targets import modules_of
 from ..errors import UsageError, advice, nearest, shown
 from ..releases import NEWEST, RELEASES, check_release
 
@@ -114,8 +115,10 @@ def _check_values(kind: type, can: Mapping[str, Any]) -> None:
     seconds = can["real_seconds"]
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds <= 3600:
         raise UsageError(
-            f"{kind.__name__}.real_seconds = {shown(seconds, 30)} is no time", fix="give real seconds", value=seconds
+            f"{kind.__name__}.real_seconds = {shown(seconds, 30)} must be from 0 to 3600", fix="write 20", value=seconds
         )
+    if not releases_of(can):
+        raise UsageError(f"{kind.__name__}.releases is empty", fix='write releases = ["8.2"], or "all"', value=())
     for release in releases_of(can):
         check_release(release)
     if can["drive"] and can["command"]:
@@ -124,6 +127,8 @@ def _check_values(kind: type, can: Mapping[str, Any]) -> None:
             fix="leave drive out: the time of another program cannot be driven",
             value=can["command"],
         )
+    for each in several(can["drive"]):
+        modules_of(each)
     _check_command(kind, can["command"])
 
 
@@ -153,7 +158,7 @@ def releases_of(can: Mapping[str, Any]) -> tuple[str, ...]:
 def _check_command(kind: type, command: Any) -> None:
     if isinstance(command, str) or not all(isinstance(word, str) for word in command):
         raise UsageError(
-            f"{kind.__name__}.command = {shown(command, 40)} is no list of words",
+            f"{kind.__name__}.command = {shown(command, 40)} must be a list of words",
             fix='write it as a list, ["./wait.sh", "{url}", "{action_uid}"]',
             value=command,
         )

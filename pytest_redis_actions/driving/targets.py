@@ -14,7 +14,7 @@ from ..errors import RedisActionsWarning, UsageError, advice, nearest, shown
 from .opened import opened
 from .replacing import names_in
 
-__all__ = ["RECIPES", "targets"]
+__all__ = ["RECIPES", "modules_of", "targets"]
 
 __tracebackhide__ = True
 
@@ -46,7 +46,7 @@ def targets(given: tuple[object, ...], *, submodules: bool) -> list[ModuleType]:
         raise UsageError("drive() names no module", fix='name the modules that wait: clock.drive("my_client")')
     found: dict[str, ModuleType] = {}
     for each in given:
-        for module in _targets(each, submodules=submodules):
+        for module in modules_of(each, submodules=submodules):
             found[module.__name__] = module
     _warn_of_halves(found, [each if isinstance(each, str) else getattr(each, "__name__", "") for each in given])
     return list(found.values())
@@ -84,11 +84,12 @@ def _measures_time(module: ModuleType) -> bool:
     return any(holds[source] and not words.isdisjoint(names) for source, names in _MEASURES.items())
 
 
-def _targets(given: object, *, submodules: bool) -> list[ModuleType]:
+def modules_of(given: object, *, submodules: bool = False) -> list[ModuleType]:
+    """Return the modules that one name, recipe or module stands for; raises as `targets`."""
     name = given.__name__ if isinstance(given, ModuleType) else given
     if not isinstance(name, str):
         raise UsageError(
-            f"drive({shown(given, 40)}): no module", fix='give its import name, "my_client.poller"', value=given
+            f"drive({shown(given, 40)}): not a module", fix='give its import name, "my_client.poller"', value=given
         )
     _check_not_ours(name)
     if name in RECIPES and not submodules:

@@ -72,7 +72,9 @@ def check_port(port: object) -> int:
     """Return `port` if it is a port number, 0 for a free one."""
     if type(port) is int and 0 <= port <= 65535:
         return port
-    raise UsageError(f"port={shown(port, 30)} is no port", fix="give a whole number, 1 to 65535", value=port)
+    raise UsageError(
+        f"port must be a whole number from 0 to 65535, not {shown(port, 24)}", fix="leave it out", value=port
+    )
 
 
 class StubServer(HTTPServer):
