@@ -96,7 +96,10 @@ def mutants(module: str, source: str) -> list[Mutant]:
 
 
 def _changes(node: ast.AST, function: str) -> Iterator[tuple[str, Any, str]]:
-    """Yield where, a node and the text that takes its place. Annotations, docstrings and f-strings are left alone."""
+    """Yield where, a node and the text that takes its place.
+
+    Annotations, docstrings and f-strings are left alone, and the `strict` of a zip: it looks for slips of our own.
+    """
     if _is_left_out(node):
         return
     for text in _replacements(node):
@@ -119,6 +122,8 @@ def _changes(node: ast.AST, function: str) -> Iterator[tuple[str, Any, str]]:
 def _is_left_out(node: ast.AST) -> bool:
     if isinstance(node, ast.If):
         return ast.unparse(node.test) == "TYPE_CHECKING"
+    if isinstance(node, ast.keyword):
+        return node.arg == "strict"
     if isinstance(node, ast.Assign):
         return ast.unparse(node.targets[0]) in ("__all__", "__tracebackhide__")
     # Before Python 3.12 what stands in an f-string does not know its place.
@@ -142,7 +147,7 @@ def _replacements(node: ast.AST) -> Iterator[str]:
     elif isinstance(node, ast.IfExp):
         yield f"({ast.unparse(ast.IfExp(node.test, node.orelse, node.body))})"
     elif isinstance(node, ast.Call):
-        for keyword in node.keywords:
+        for keyword in (each for each in node.keywords if each.arg != "strict"):
             fewer = [each for each in node.keywords if each is not keyword]
             yield ast.unparse(ast.Call(node.func, node.args, fewer))
     elif isinstance(node, ast.Slice):

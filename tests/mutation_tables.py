@@ -8,7 +8,7 @@ _CONTRACT = ("test_contract", "test_evidence_tables")
 TESTS: Mapping[str, tuple[str, ...]] = {
     "lifecycle.py": ("test_lifecycle", "test_script", "test_assertions"),
     "access.py": ("test_access", "test_endpoint"),
-    "wire.py": ("test_endpoint", "test_conformance"),
+    "wire.py": ("test_wire", "test_endpoint", "test_conformance"),
     "routes.py": ("test_routes", "test_endpoint", "test_access", "test_conformance"),
     "script.py": ("test_script", "test_endpoint", "test_laws"),
     "trace.py": ("test_assertions", "test_hostile_values"),

@@ -56,7 +56,8 @@ def test_a_mutant_is_known_by_its_lines_wherever_they_stand() -> None:
 
 def test_what_cannot_change_a_verdict_is_left_alone() -> None:
     source = (
-        "__all__ = [1]\nif TYPE_CHECKING:\n    x = 1\ny: Literal[1]\n@g(1)\ndef f(a: Literal[1]) -> Literal[1]: ...\n"
+        "__all__ = [1]\nz: Any = zip(strict=True)\nif TYPE_CHECKING:\n    x = 1\ny: Literal[1]\n"
+        "@g(1)\ndef f(a: Literal[1]) -> Literal[1]: ...\n"
     )
 
     assert mutants("f.py", source) == []
@@ -76,8 +77,12 @@ def test_no_equivalent_mutant_is_listed_that_is_not_made_any_more() -> None:
 
 @pytest.mark.long
 def test_a_sample_of_every_module_is_killed() -> None:
-    # Of 45 mutants 95 % are wanted; with so few, chance alone leaves fewer than 85 % in one run of 200.
-    command = [sys.executable, mutation.__file__, "--sample", "3", "--seed", "1", "--at-least", "85"]
+    """Four mutants of each module, always the same: a fall is seen here, the 95 % are not proven.
+
+    Where 95 % are killed in truth, fewer than 85 % of 60 are killed in one sample of 1000; where 75 % are, 85 % or more
+    in one of 20. Each module weighs the same, however large. `python tests/mutation.py` runs all mutants, for an hour.
+    """
+    command = [sys.executable, mutation.__file__, "--sample", "4", "--seed", "1", "--at-least", "85"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     print(done.stdout)

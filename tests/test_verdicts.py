@@ -429,6 +429,7 @@ def test_a_client_waits_as_long_as_retry_after_says() -> None:
     assert gap(30, 30) is gap(31, 30) is gap(5, None) is gap(5, 1001) is None
     assert gap(20, 30) == (Kind.RETRY_AFTER, "was told to wait 30 s and came back after 20 virtual s")
     assert gap(20, 1000) is not None
+    assert gap(29.5, 30) is not None
 
 
 def test_a_retry_after_that_is_over_makes_no_wait() -> None:
