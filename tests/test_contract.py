@@ -966,6 +966,34 @@ class TestEngines:
             if not test["valid"]:
                 assert (test["keyword"], test["pointer"]) in [(each.keyword, each.pointer) for each in found], test
 
+    def test_the_fast_engine_alone_finds_that_a_document_keeps_the_contract(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from pytest_redis_actions.contract import engine
+
+        asked: list[str] = []
+        slow = engine._slow
+        monkeypatch.setattr(engine, "_slow", lambda file: asked.append(file) or slow(file))  # type: ignore[func-returns-value]
+        for group in adequacy.groups():
+            for test in group["tests"]:
+                if test["valid"]:
+                    find(test["data"], group["kind"], group["release"], group["profile"])
+
+        assert set(asked) == {"started.blueprint.json"}  # its rows hold lists, which only jsonschema reads
+
+    def test_of_a_list_only_what_departs_is_looked_at_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from pytest_redis_actions.contract import engine
+
+        looked: list[tuple[Any, ...]] = []
+        checked = documents.checked
+        monkeypatch.setattr(documents, "checked", lambda *given: looked.append(given) or checked(*given))  # type: ignore[func-returns-value]
+        document = listed(TASK, but(TASK, status="x"), TASK)
+
+        (found,) = engine.find(document, "GET /v1/actions", "8.2", "wire")
+
+        assert found.row == 1
+        assert [given[1:] for given in looked] == [(), (("actions", 1),)]
+
     def test_without_the_extra_jsonschema_alone_judges(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from pytest_redis_actions.contract import engine
 
