@@ -5,7 +5,7 @@ import pytest
 from pytest_redis_actions import endpoint
 from pytest_redis_actions.errors import UsageError
 from pytest_redis_actions.releases import RELEASES
-from pytest_redis_actions.routes import _UNPLAYED, ROUTES, Read, check_request, difference, find
+from pytest_redis_actions.routes import _UNPLAYED, ROUTES, Read, Start, check_request, difference, find
 
 
 def test_every_route_finds_itself() -> None:
@@ -58,6 +58,62 @@ def test_only_where_actions_are_read_and_tokens_given_are_all_methods_of_a_path_
         "/v1/cluster/actions", "/v1/cluster/actions/{action}", "/v1/nodes/actions", "/v1/nodes/{node_uid}/actions",
         "/v1/nodes/{node_uid}/actions/{action}", "/v1/users/authorize", "/v1/users/refresh_jwt",
     }  # fmt: skip
+
+
+# Typed from E-PARAM-1 to E-PARAM-7: of what each request carries, the field that tells it from most others.
+CARRIED = {
+    "POST /v1/bdbs": "uid",
+    "POST /v2/bdbs": "uid",
+    "PUT /v1/bdbs/{bdb_uid}": "shards_count",
+    "PUT /v1/bdbs/{bdb_uid}/flush": "shards_count",
+    "PUT /v1/bdbs/{bdb_uid}/reset_admin_pass": "shards_count",
+    "POST /v1/bdbs/{bdb_uid}/upgrade": "force_restart",
+    "POST /v1/bdbs/{bdb_uid}/modules/upgrade": "modules",
+    "POST /v1/modules/upgrade/bdb/{bdb_uid}": "modules",
+    "POST /v1/bdbs/{bdb_uid}/actions/export": "export_location",
+    "POST /v1/bdbs/{bdb_uid}/actions/import": "dataset_import_sources",
+    "PUT /v1/bdbs/{bdb_uid}/actions/rebalance": "only_failovers",
+    "PUT /v1/bdbs/{bdb_uid}/actions/revamp": "pause_persistence",
+    "POST /v1/shards/actions/migrate": "max_concurrent_bdb_migrations",
+    "POST /v1/shards/{shard_uid}/actions/migrate": "target_node_uid",
+    "POST /v1/shards/actions/failover": "dead_uids",
+    "POST /v1/shards/{shard_uid}/actions/failover": "dead_uid",
+    "POST /v1/users": "password",
+    "PUT /v1/users/{object_uid}": "password",
+    "POST /v1/roles": "management",
+    "PUT /v1/roles/{object_uid}": "management",
+    "DELETE /v1/roles/{object_uid}": "dry_run",
+    "POST /v1/redis_acls": "acl",
+    "PUT /v1/redis_acls/{object_uid}": "acl",
+    "POST /v1/ldap_mappings": "dn",
+    "PUT /v1/ldap_mappings/{object_uid}": "dn",
+}
+STARTS = {
+    f"{method} {route.template}": handling
+    for route in ROUTES
+    for method, handling in route.methods.items()
+    if isinstance(handling, Start)
+}
+
+
+def test_every_request_that_starts_something_checks_what_it_carries() -> None:
+    checking = {name: {*start.carried.body, *start.carried.query} for name, start in STARTS.items()}
+
+    assert {name for name, fields in checking.items() if fields} == set(CARRIED)
+    for name, telling in CARRIED.items():
+        assert telling in checking[name]
+
+
+def test_what_creates_needs_more_than_what_changes() -> None:
+    assert {name for name, start in STARTS.items() if start.carried.needs} == {
+        "POST /v1/bdbs", "POST /v2/bdbs", "POST /v1/shards/actions/migrate",
+        "POST /v1/shards/{shard_uid}/actions/migrate", "POST /v1/shards/actions/failover", "POST /v1/users",
+        "POST /v1/roles", "POST /v1/redis_acls", "POST /v1/ldap_mappings",
+    }  # fmt: skip
+
+
+def test_only_the_record_of_a_deleted_database_vanishes() -> None:
+    assert [name for name, start in STARTS.items() if start.vanishes] == ["DELETE /v1/bdbs/{bdb_uid}"]
 
 
 UNPLAYED = "the API has it, and this stub does not play it: serve it with redis_actions.httpserver"

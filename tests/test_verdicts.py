@@ -314,9 +314,11 @@ def test_a_pause_begins_the_count_of_requests_without_one_anew() -> None:
 
 
 def test_redirections_are_no_spin() -> None:
-    redirected = [poll(0.01 * number, code=302, headers={}) for number in range(20)]
-
-    assert whole(outcome(*redirected, poll(0.3, "completed"), returned="completed")) is None
+    for code in (300, 302, 399):
+        redirected = [poll(0.01 * number, code=code) for number in range(20)]
+        assert whole(outcome(*redirected, poll(0.3, "completed"), returned="completed")) is None
+    refused = [poll(0.01 * number, code=400) for number in range(20)]
+    assert whole(outcome(*refused, returned="completed")) is not None
 
 
 def test_a_spin_on_an_error_names_its_code() -> None:
