@@ -505,11 +505,11 @@ def _ends(step: Step, reached: Number) -> tuple[Number, Number]:
 
 
 def _share(step: Step, into: int) -> float:
-    """Return how much of a step is over, 0..1; the last of several polls shows the end: (0, 40) in 3 is 0, 20, 40."""
+    """Return how much of a step is over, 1 at its end, where its last poll is: of (0, 40) in 3 polls 0, 20, 40."""
     if step.seconds is not None:
-        return min(1.0, into / _length(step, "seconds"))
+        return into / _length(step, "seconds")
     steps = (step.polls or 1) - 1
-    return min(1.0, into / steps) if steps else 1.0
+    return into / steps if steps else 1.0
 
 
 def _between(first: Number, last: Number, share: float) -> Number:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -338,6 +339,44 @@ class TestWhatIsNoScript:
         first, second = text(caught)
         assert first.startswith("step 1 of the script is ")
         assert second.startswith(fix)
+
+
+STEP = running()
+
+
+@pytest.mark.parametrize(
+    ("call", "value"),
+    [
+        (lambda: running(polls=2, seconds=3), (2, 3)),
+        (lambda: running(polls=0), 0),
+        (lambda: running(seconds=-1), -1),
+        (lambda: running(minutes=3), "minutes"),
+        (lambda: running(note={1}), {1}),
+        (lambda: running(progress=101), 101),
+        (lambda: of(), ()),
+        (lambda: of(STEP, 3), 3),  # type: ignore[arg-type]
+        (lambda: of(active()), "active"),
+        (lambda: of(failed(error="no")), "error"),
+        (lambda: of(STEP, jump()), (STEP, jump())),
+        (lambda: of(STEP, gone(), STEP), "running"),
+        (lambda: of(STEP, queued()), ("running", "queued")),
+        (lambda: of(queued(), starting(seconds=3), STEP), (starting(seconds=3), queued())),
+        (lambda: of(running(progress=30), running(progress=20)), 20),
+        (lambda: Script.of(TASK, 3, release="8.2"), 3),  # type: ignore[arg-type]
+    ],
+)
+def test_an_error_keeps_what_it_is_about(call: Callable[[], object], value: object) -> None:
+    with pytest.raises(ScriptError) as caught:
+        call()
+
+    assert caught.value.value == value
+
+
+def test_a_script_awaits_its_unit_until_its_last_step_has_begun() -> None:
+    in_polls, in_seconds = of(starting(), STEP), of(starting(seconds=3), STEP)
+
+    assert [in_polls.awaits(poll=poll, elapsed=0) for poll in (0, 1, 9)] == ["polls", "", ""]
+    assert [in_seconds.awaits(poll=0, elapsed=elapsed) for elapsed in (0, 2.9, 3)] == ["seconds", "seconds", ""]
 
 
 def test_the_default_scripts_are_the_happy_paths() -> None:
