@@ -66,10 +66,12 @@ def soak(stub: RedisActions, operations: int, polls: int) -> None:
     print(f"{done} polls of {operations} operations by {THREADS} threads: none lost, none repeated, none torn")
 
 
+@pytest.mark.redis_actions(past_end=None)
 def test_a_sample_of_the_soak(redis_actions: RedisActions) -> None:
     soak(redis_actions, operations=40, polls=3_200)
 
 
 @pytest.mark.long
+@pytest.mark.redis_actions(max_polls=200_000, past_end=None)  # its pollers do not look at what they are shown
 def test_64_threads_poll_1000_operations_100000_times(redis_actions: RedisActions) -> None:
     soak(redis_actions, operations=1_000, polls=100_032)
