@@ -10,9 +10,10 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from werkzeug import Request, Response
 
 from pytest_redis_actions import RedisActions, completed, running
 from pytest_redis_actions.clock import VirtualClock
-from pytest_redis_actions.driving.stacks import is_debugger
+from pytest_redis_actions.driving.stacks import Line, Stack, is_debugged, is_debugger, stacks
 from pytest_redis_actions.errors import StandStill
 
 sys.path.insert(0, str(Path(__file__).parent / "examples" / "waiting"))
@@ -281,6 +282,99 @@ def test_an_error_for_ever_is_no_progress(redis_actions: RedisActions) -> None:
         ask_again()
 
 
+# Idle threads of other libraries
+
+LISTENERS = """
+import socket
+
+def accepts(server, over):
+    while not over.is_set():
+        try:
+            server.accept()[0].close()
+        except OSError:
+            return
+
+def reads(server, over):
+    with socket.create_connection(server.getsockname()) as client, client.makefile("rb") as file:
+        try:
+            file.readline()
+        except OSError:
+            return
+"""
+
+
+@pytest.fixture(params=["accepts", "reads"])
+def idle(request: pytest.FixtureRequest, write: Write) -> Iterator[Callable[[], None]]:
+    """Return what starts a thread that does nothing but listen on a socket of its own."""
+    listen, over = getattr(write(LISTENERS, "listeners"), request.param), threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=listen, args=(server, over), daemon=True)
+        yield thread.start
+        over.set()
+        with suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)
+    thread.join(10)
+
+
+@pytest.fixture
+def already_idle(idle: Callable[[], None]) -> None:
+    idle()
+    while not any(stack.lines[0].path.endswith("socket.py") for stack in stacks() if stack.lines):
+        pass
+
+
+@pytest.mark.redis_actions(guard=0.4)
+def test_a_thread_that_was_idle_before_the_test_hides_nothing(
+    already_idle: None, redis_actions: RedisActions, write: Write
+) -> None:
+    wait = write(CLIENTS).sleeps_for_long
+
+    with pytest.raises(StandStill, match=r"nothing has happened for 0\.4 real seconds") as caught:
+        wait(client_of(redis_actions))
+
+    assert "in sleeps_for_long" in str(caught.value)
+
+
+@pytest.mark.redis_actions(guard=0.4)
+def test_a_thread_that_is_idle_since_the_test_began_hides_nothing_for_ever(
+    redis_actions: RedisActions, write: Write, idle: Callable[[], None]
+) -> None:
+    idle()
+    wait = write(CLIENTS).sleeps_for_long
+
+    with pytest.raises(StandStill, match=r"nothing has happened for 0\.4 real seconds") as caught:
+        wait(client_of(redis_actions))
+
+    assert "in sleeps_for_long" in str(caught.value)
+
+
+def stack_in(path: str, source_path: str = "/x/test_x.py", function: str = "wait") -> Stack:
+    return Stack(1, (Line(path, 3, function), Line(source_path, 4, "test")))
+
+
+@pytest.mark.parametrize(
+    ("path", "debugs"),
+    [
+        ("/usr/lib/python3.11/pdb.py", True),
+        ("/venv/lib/python3.11/site-packages/ipdb/__main__.py", True),
+        ("/opt/pycharm/plugins/python/helpers/pydev/pydevd.py", True),
+        ("/home/me/pdb/structures.py", False),
+    ],
+)
+def test_a_debugger_is_known_by_its_files(path: str, debugs: bool) -> None:
+    assert is_debugged([stack_in(path)]) is debugs
+
+
+@pytest.mark.parametrize("connected", [False, True])
+def test_a_debug_server_counts_while_somebody_is_connected(monkeypatch: pytest.MonkeyPatch, connected: bool) -> None:
+    server = ModuleType("debugpy")
+    vars(server)["is_client_connected"] = lambda: connected
+    monkeypatch.setitem(sys.modules, "debugpy", server)
+    serving = stack_in("/venv/lib/python3.11/site-packages/debugpy/_vendored/pydevd/pydevd.py", function="_on_run")
+
+    assert is_debugged([serving]) is connected
+
+
 # Slow in earnest
 
 
@@ -363,6 +457,12 @@ def asks_another_server(stub: RedisActions, uid: str) -> None:
         with closing(asked), pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
             asked.getresponse()
         timer.join()
+
+
+def asks_another_server_in_a_thread(stub: RedisActions, uid: str) -> None:
+    thread = threading.Thread(target=asks_another_server, args=(stub, uid))
+    thread.start()
+    thread.join()
 
 
 def moves_the_clock_now_and_then(stub: RedisActions, uid: str) -> None:
@@ -481,6 +581,7 @@ HONEST = [
     runs_a_program,
     runs_a_program_of_a_program,
     asks_another_server,
+    asks_another_server_in_a_thread,
     moves_the_clock_now_and_then,
     has_it_moved_by_a_thread,
     sees_something_new_each_time,

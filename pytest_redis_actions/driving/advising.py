@@ -23,7 +23,7 @@ _STDLIB = os.path.normpath(sysconfig.get_path("stdlib"))
 _OURS = os.path.dirname(os.path.dirname(__file__))
 _LIBRARY = re.compile(r"[/\\](site|dist)-packages[/\\]")
 _RUNNER = re.compile(r"[/\\](_pytest|pluggy|execnet|xdist|pytest_timeout|pytest_asyncio)([/\\]|\.py$)")
-_SERVER = re.compile(r"[/\\]socketserver\.py$")
+_SERVER = re.compile(r"[/\\](socketserver\.py$|(cheroot|waitress|gunicorn|uvicorn|hypercorn)[/\\])")
 _FOR_THREADS = re.compile(r"[/\\](threading\.py|queue\.py|concurrent[/\\]futures[/\\]\w+\.py)$")
 _LOOPS = re.compile(r"[/\\](asyncio|trio|anyio|uvloop|selectors\.py)([/\\]|$)")
 _SOCKETS = re.compile(r"[/\\](socket|ssl)\.py$")
@@ -104,14 +104,14 @@ def _how(lines: tuple[Line, ...]) -> str:
     if any(line.path.endswith("subprocess.py") for line in lines):
         return PROGRAM
     if _SOCKETS.search(top.path):
-        return REPLY
+        return WAITS if top.function == "accept" else REPLY
     if _LOOPS.search(top.path):
         return TASK
     return SLEEPS
 
 
 def awaits_a_reply(threads: list[Stack]) -> bool:
-    """Whether somebody reads from a socket."""
+    """Whether somebody reads from a socket, or connects it; a server that waits for its clients does not."""
     return any(found.how == REPLY for found in waiting_in(threads))
 
 

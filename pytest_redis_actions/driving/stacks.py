@@ -18,9 +18,8 @@ __all__ = ["Line", "Stack", "is_debugged", "is_debugger", "stacks"]
 __tracebackhide__ = True
 
 _LINE = re.compile(r'  File "(.*)", line (\d+) in (.*)')
-_DEBUGGERS = re.compile(
-    r"[/\\](pdb|bdb|ipdb|pudb|remote_pdb|pydevd|debugpy|_pydev\w*|pydev)(\.py$|[/\\])|IPython[/\\]\w+[/\\]debugger"
-)
+_DEBUGGERS = re.compile(r"[/\\]((pdb|bdb)\.py$|(ipdb|pudb|remote_pdb)(\.py$|[/\\])|IPython[/\\]\w+[/\\]debugger)")
+_REMOTE_DEBUGGERS = re.compile(r"[/\\](pydevd|debugpy|_pydev\w*|pydev)(\.py$|[/\\])")
 # They trace, and nobody sits before them.
 _MEASURING = ("coverage", "slipcover", "hunter", "trace", "line_profiler", "viztracer", "pysnooper")
 
@@ -69,11 +68,21 @@ def _stack(text: str) -> Stack:
 
 def is_debugged(threads: list[Stack]) -> bool:
     """Whether somebody debugs this process, or is asked for input by it: then it may stand as long as they like."""
-    if is_debugger(sys.gettrace()) or _debugs_by_monitoring():
-        return True
-    if any(_DEBUGGERS.search(line.path) for stack in threads for line in stack.lines):
+    lines = [line for stack in threads for line in stack.lines]
+    if not _lacks_a_client():
+        if is_debugger(sys.gettrace()) or _debugs_by_monitoring():
+            return True
+        if any(_REMOTE_DEBUGGERS.search(line.path) for line in lines):
+            return True
+    if any(_DEBUGGERS.search(line.path) for line in lines):
         return True
     return any(re.search(r"\b(input|breakpoint)\(", stack.lines[0].source) for stack in threads if stack.lines)
+
+
+def _lacks_a_client() -> bool:
+    """Whether a remote debugger listens, and nobody has connected to it."""
+    debugpy = sys.modules.get("debugpy")
+    return debugpy is not None and not debugpy.is_client_connected()
 
 
 def is_debugger(trace: Any) -> bool:
