@@ -39,7 +39,7 @@ def _programs_find_our_pollers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 quick = pytest.mark.redis_actions(guard=1.2)
-Write = Callable[[str], Any]
+Write = Callable[..., Any]
 
 # Clients that nothing drives, or that drive does not see
 
@@ -348,8 +348,8 @@ def test_a_thread_that_is_idle_since_the_test_began_hides_nothing_for_ever(
     assert "in sleeps_for_long" in str(caught.value)
 
 
-def stack_in(path: str, source_path: str = "/x/test_x.py", function: str = "wait") -> Stack:
-    return Stack(1, (Line(path, 3, function), Line(source_path, 4, "test")))
+def stack_in(path: str) -> Stack:
+    return Stack(1, (Line(path, 3, "wait"), Line("/x/test_x.py", 4, "test")))
 
 
 @pytest.mark.parametrize(
@@ -370,7 +370,7 @@ def test_a_debug_server_counts_while_somebody_is_connected(monkeypatch: pytest.M
     server = ModuleType("debugpy")
     vars(server)["is_client_connected"] = lambda: connected
     monkeypatch.setitem(sys.modules, "debugpy", server)
-    serving = stack_in("/venv/lib/python3.11/site-packages/debugpy/_vendored/pydevd/pydevd.py", function="_on_run")
+    serving = stack_in("/venv/lib/python3.11/site-packages/debugpy/_vendored/pydevd/pydevd.py")
 
     assert is_debugged([serving]) is connected
 

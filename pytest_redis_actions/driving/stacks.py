@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from .ledger import OutsideThread
 from .places import near
 
-__all__ = ["Line", "Stack", "is_debugged", "is_debugger", "stacks"]
+__all__ = ["Line", "Stack", "is_debugged", "is_debugger", "stacks", "written_stacks"]
 
 __tracebackhide__ = True
 
@@ -47,12 +47,17 @@ class Stack(NamedTuple):
     lines: tuple[Line, ...]
 
 
-def stacks() -> list[Stack]:
-    """Return where every thread stands that is not the stub's own, the main thread first."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as file:
+def written_stacks() -> str:
+    """Return where every thread stands as the interpreter writes it: cheap, to be read by `stacks` when needed."""
+    with tempfile.TemporaryFile() as file:
         faulthandler.dump_traceback(file, all_threads=True)
         file.seek(0)
-        written = file.read()
+        return file.read().decode("utf-8", "replace")
+
+
+def stacks(written: str = "") -> list[Stack]:
+    """Return where every thread stands, or stood, that is not the stub's own, the main thread first."""
+    written = written or written_stacks()
     ours = {thread.ident for thread in threading.enumerate() if isinstance(thread, OutsideThread)}
     found = [_stack(text) for text in written.split("\n\n") if "0x" in text]
     main = threading.main_thread().ident

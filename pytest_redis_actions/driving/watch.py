@@ -19,7 +19,7 @@ from ..errors import StandStill, explained
 from .advising import SLEEPS, SPINS, WAITS, Waiting, awaits_a_reply, fix_for, tasks_here, waiting_in
 from .effort import Effort
 from .ledger import OutsideThread
-from .stacks import Stack, is_debugged, is_debugger, stacks
+from .stacks import Stack, is_debugged, is_debugger, stacks, written_stacks
 
 __all__ = ["Account", "begin_to_watch", "watching"]
 
@@ -74,7 +74,7 @@ class Account:
         self._verdicts = 0
         self._thread = threading.get_ident()
         self._before = {thread.ident for thread in threading.enumerate()} - {threading.main_thread().ident}
-        self._idle_before = frozenset(stacks() if _are_others() else ())
+        self._stacks_before = _where_others_stand()
         self._forgiven = 0
 
     @property
@@ -153,7 +153,8 @@ class Account:
 
     def active(self, threads: list[Stack]) -> list[Stack]:
         """Return those threads that do not stand where they stood before the test: others' servers and readers do."""
-        return [stack for stack in threads if stack not in self._idle_before]
+        before = stacks(self._stacks_before) if self._stacks_before else []
+        return [stack for stack in threads if stack not in before]
 
     def waits_for_a_reply(self, threads: list[Stack]) -> bool:
         """Whether the test reads from a socket; of another thread that is believed for a while only.
@@ -208,10 +209,18 @@ class Account:
             self.warning = "\n".join(lines), waiting[0]
 
 
-def _are_others() -> bool:
-    """Whether threads run that are neither the test's nor ours."""
+_seen: tuple[frozenset[int | None], str] = frozenset(), ""
+
+
+def _where_others_stand() -> str:
+    """Return where threads stand that are neither the test's nor ours, as it was when they were first seen."""
+    global _seen
     here = threading.current_thread()
-    return any(thread is not here and not isinstance(thread, OutsideThread) for thread in threading.enumerate())
+    others = {each for each in threading.enumerate() if each is not here and not isinstance(each, OutsideThread)}
+    idents = frozenset(thread.ident for thread in others)
+    if idents != _seen[0]:
+        _seen = idents, written_stacks() if idents else ""
+    return _seen[1]
 
 
 class _Watch:
