@@ -123,13 +123,6 @@ def program(client):
     port, uid, auth = client
     subprocess.run([sys.executable, "-c", code, str(port), uid, *auth])
 
-def anyio_sleeps(client):
-    import anyio
-    async def wait():
-        while await anyio.to_thread.run_sync(poll, client) != "completed":
-            await anyio.sleep(0.1)
-    anyio.run(wait)
-
 def sleeps_for_long(client):
     poll(client)
     importlib.import_module("time").sleep(30)
@@ -138,9 +131,29 @@ def never_pauses(client):
     while poll(client) != "completed":
         pass
 """
+# A module that holds something of these cannot be driven at all.
+OUT_OF_REACH = {
+    library: f"""
+import raw_pollers
+
+def {library}_sleeps(client):
+    import {library}
+    async def wait():
+        while await {library}.to_thread.run_sync(lambda: raw_pollers.status(*client)) != "completed":
+            await {library}.sleep(0.1)
+    {library}.run(wait)
+
+def plain_beside_{library}(client):
+    import time
+    while raw_pollers.status(*client) != "completed":
+        time.sleep(0.1)
+"""
+    for library in ("anyio", "trio")
+}
 NOT_SEEN = "driven_client is driven, but this call does not see it"
 SELECT = "select cannot be driven"
-ANYIO = "anyio.sleep cannot be driven: let the client await a sleep it is given: clock.asleep"
+ANYIO = 'anyio cannot be driven: use asyncio in the client, pass it clock.asleep, or clock="wall" with a rate'
+TRIO = "trio cannot be driven: trio.testing.MockClock moves the time of trio itself; or "
 PROGRAM = "another program cannot be driven: script it in polls, or use clock='wall' with a rate"
 DRIVE = 'with redis_actions.clock.drive("driven_client"): …'
 STANDING = {
@@ -156,10 +169,12 @@ STANDING = {
     "swallows_everything": (DRIVE, "in swallows_everything: nap()"),
     "program": (PROGRAM, "in program: subprocess.run("),
     "anyio_sleeps": (ANYIO, "in wait: await anyio.sleep(0.1)"),
+    "trio_sleeps": (TRIO, "in wait: await trio.sleep(0.1)"),
+    "plain_beside_anyio": (ANYIO, "in plain_beside_anyio: time.sleep(0.1)"),
     "sleeps_for_long": (DRIVE, "in sleeps_for_long: importlib"),
     "never_pauses": ("the client polls without a pause", ""),
 }
-UNSEEN = ("partial", "dictionary", "selects", "imports", "simple_queue", "program", "anyio_sleeps", "sleeps_for_long")
+UNSEEN = ("partial", "dictionary", "selects", "imports", "simple_queue", "program", "sleeps_for_long")
 
 
 def client_of(stub: RedisActions) -> tuple[int, str, tuple[str, str]]:
@@ -176,7 +191,8 @@ def poll(stub: RedisActions, uid: str) -> object:
 def test_a_forgotten_drive_fails_the_test_and_prints_the_call(
     redis_actions: RedisActions, write: Write, way: str
 ) -> None:
-    wait = getattr(write(CLIENTS), way)
+    library = next((each for each in OUT_OF_REACH if each in way), "")
+    wait = getattr(write(OUT_OF_REACH.get(library, CLIENTS)), way)
 
     with pytest.raises(StandStill) as caught:
         wait(client_of(redis_actions))

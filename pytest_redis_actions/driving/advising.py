@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from ..errors import UsageError
+from .reach import Reach, row_against, row_of
 from .stacks import Line, Stack
 from .targets import RECIPES, targets
 
@@ -142,10 +143,16 @@ def _task(coroutine: Any) -> Waiting | None:
     own = [line for line in lines if not (_is_stdlib(line) or _LIBRARY.search(line.path))]
     if not own:
         return None
-    sleeps = [line for line in lines if "sleep" in line.function and line not in own]
-    through = "anyio" if any("anyio" in line.path for line in lines) else ""
-    through = "trio" if any(re.search(r"[/\\]trio[/\\]", line.path) for line in sleeps) and not through else through
-    return Waiting(SLEEPS if sleeps else TASK, own[0], sleeper=through)
+    within = lines[: lines.index(own[0])][::-1]
+    sleeps = any("sleep" in line.function for line in within)
+    # A library that polls for a client may do it through anyio: in mid-poll only what the client calls itself counts.
+    called = [_library(line) for line in (within if sleeps else within[:1])]
+    return Waiting(SLEEPS if sleeps else TASK, own[0], sleeper=next(filter(row_of, called), ""))
+
+
+def _library(line: Line) -> str:
+    found = re.search(_LIBRARY.pattern + r"(\w+)", line.path)
+    return found[2] if found else ""
 
 
 def _frames(coroutine: Any) -> Iterator[Any]:
@@ -179,6 +186,9 @@ def fix_for(waiting: list[Waiting], driven: tuple[str, ...], where: str) -> str:
     chosen = sorted(sleeping, key=lambda each: (each.blocks, each.is_test))[:1]
     if chosen:
         return _fix_for_sleeper(chosen[0], driven, where)
+    row = next((row for each in waiting if each.how == TASK and (row := row_of(each.sleeper))), None)
+    if row is not None:
+        return _out_of_reach(row)
     if any(each.how == PROGRAM for each in waiting):
         return "another program cannot be driven: script it in polls, or use clock='wall' with a rate"
     if where:
@@ -189,8 +199,8 @@ def fix_for(waiting: list[Waiting], driven: tuple[str, ...], where: str) -> str:
 def _fix_for_sleeper(each: Waiting, driven: tuple[str, ...], where: str) -> str:
     source = each.line.source
     name = each.sleeper or each.module
-    if each.sleeper in ("anyio", "trio"):
-        return f"{each.sleeper}.sleep cannot be driven: let the client await a sleep it is given: clock.asleep"
+    if (row := row_of(each.sleeper.partition(".")[0])) is not None:
+        return _out_of_reach(row)
     if not each.sleeper and "select(" in source:
         return "select cannot be driven: let the client call time.sleep, or give it redis_actions.clock.sleep"
     if each.blocks and re.search(r"^(async )?with |\.acquire\(", source):
@@ -207,9 +217,15 @@ def _fix_for_sleeper(each: Waiting, driven: tuple[str, ...], where: str) -> str:
         )
     if not name or not _can_be_driven(recipe):
         return "this cannot be driven: give the client redis_actions.clock.sleep as its sleep"
+    if name in sys.modules and (row := row_against(sys.modules[name])) is not None:
+        return _out_of_reach(row)
     if where:
         return f"at {where.partition(' in ')[0]}: with redis_actions.clock.drive({_listed(*driven, recipe)}): …"
     return f"with redis_actions.clock.drive({_listed(recipe)}): …   # what it sleeps moves the clock"
+
+
+def _out_of_reach(row: Reach) -> str:
+    return f"{row.what} cannot be driven: {row.instead}".replace("`", "")
 
 
 def _listed(*names: str) -> str:

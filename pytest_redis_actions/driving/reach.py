@@ -13,7 +13,7 @@ from ..errors import UsageError
 from .replacing import names_in
 from .targets import RECIPES
 
-__all__ = ["REACH", "Reach", "refuse_unreachable", "table"]
+__all__ = ["REACH", "Reach", "refuse_unreachable", "row_against", "row_of", "table"]
 
 __tracebackhide__ = True
 
@@ -128,6 +128,17 @@ REACH: tuple[Reach, ...] = (
 )
 
 
+def row_against(module: ModuleType) -> Reach | None:
+    """Return the first row of the table for which a module's time could not be driven soundly; None for none."""
+    held = Held(module)
+    return next((row for row in REACH if row.is_met(held)), None)
+
+
+def row_of(library: str) -> Reach | None:
+    """Return the row that refuses a library, known by its import name; None if there is none."""
+    return next((row for row in REACH if row.what == f"`{library}`" and not row.is_driven), None)
+
+
 def refuse_unreachable(modules: Iterable[ModuleType]) -> None:
     """Refuse modules whose time could not be driven soundly.
 
@@ -135,14 +146,13 @@ def refuse_unreachable(modules: Iterable[ModuleType]) -> None:
         UsageError: one of them holds something of the table, or something of it is active.
     """
     for module in modules:
-        held = Held(module)
-        for row in REACH:
-            if row.is_met(held):
-                raise UsageError(
-                    f"drive({module.__name__!r}): {row.what} cannot be driven".replace("`", "")[:200],
-                    fix=row.instead.replace("`", ""),
-                    value=module.__name__,
-                )
+        row = row_against(module)
+        if row is not None:
+            raise UsageError(
+                f"drive({module.__name__!r}): {row.what} cannot be driven".replace("`", "")[:200],
+                fix=row.instead.replace("`", ""),
+                value=module.__name__,
+            )
 
 
 def table() -> str:
