@@ -120,6 +120,7 @@ class VirtualClock:
         self.monotonic_from = MONOTONIC_FROM
         self.nanoseconds = 0
         self.owed = self.undriven = 0
+        self._owed_to: list[Callable[[], bool]] = []
         self._lock = threading.Lock()
         self._alarms: list[tuple[int, Callable[[], object]]] = []
         self.block: Block | None = None
@@ -262,16 +263,27 @@ class VirtualClock:
         self.watched = tuple(each for each in self.watched if each is not watched)
 
     @contextmanager
-    def answering(self) -> Iterator[None]:
-        """Owe somebody a reply."""
+    def answering(self, gone: Callable[[], bool] = lambda: False) -> Iterator[None]:
+        """Owe somebody a reply.
+
+        Args:
+            gone: whether that client has hung up.
+        """
         with self._lock:
             self.owed += 1
+            self._owed_to.append(gone)
         try:
             yield
         finally:
             with self._lock:
                 self.owed -= 1
+                self._owed_to.remove(gone)
             self.settle()
+
+    @property
+    def awaited(self) -> int:
+        """How many of the replies that are owed somebody still waits for."""
+        return sum(not gone() for gone in tuple(self._owed_to))
 
     def settle(self) -> None:
         """Let a block look whether time may move: something has ended that may have kept it."""
@@ -395,7 +407,7 @@ class WallClock:
     def unwatch(self, watched: Watched) -> None:
         """Do nothing."""
 
-    def answering(self) -> AbstractContextManager[None]:
+    def answering(self, gone: Callable[[], bool] = lambda: False) -> AbstractContextManager[None]:
         """Do nothing."""
         return nullcontext()
 

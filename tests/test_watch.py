@@ -11,7 +11,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,7 +20,7 @@ import pytest
 import requests
 from werkzeug import Request, Response
 
-from pytest_redis_actions import RedisActions, completed, running
+from pytest_redis_actions import RedisActions, completed, faults, running
 from pytest_redis_actions.clock import VirtualClock
 from pytest_redis_actions.driving.stacks import Line, Stack, is_debugged, is_debugger, stacks
 from pytest_redis_actions.errors import StandStill
@@ -80,8 +80,7 @@ def simple_queue(client):
     answers = queue.SimpleQueue()
     def ask():
         with suppress(OSError, http.client.HTTPException):
-            for _ in range(40):
-                poll(client)
+            while poll(client) == "running":
                 importlib.import_module("time").sleep(0.1)
     threading.Thread(target=ask, daemon=True).start()
     answers.get()
@@ -97,8 +96,7 @@ def pool(client):
 
 def ends_when_refused(client):
     with suppress(OSError, http.client.HTTPException):
-        for _ in range(30):
-            poll(client)
+        while poll(client) == "running":
             nap()
 
 def swallows_exceptions(client):
@@ -364,6 +362,24 @@ def test_a_thread_that_is_idle_since_the_test_began_hides_nothing_for_ever(
     assert "in sleeps_for_long" in str(caught.value)
 
 
+@pytest.mark.redis_actions(guard=0.4)
+@pytest.mark.parametrize("in_block", [False, True])
+def test_a_reply_that_is_owed_to_a_client_that_has_gone_hides_nothing(
+    redis_actions: RedisActions, write: Write, in_block: bool
+) -> None:
+    _, uid, auth = client_of(redis_actions)
+    client = write("import time\ndef wait(ask, sleep):\n    ask()\n    sleep(20)\n")
+    redis_actions.fault(faults.slow(30), on=uid)
+
+    def ask() -> None:
+        with pytest.raises(requests.Timeout):
+            requests.get(f"{redis_actions.url}/v1/actions/{uid}", auth=auth, timeout=0.2)
+
+    with pytest.raises(StandStill, match=r"nothing has happened for 0\.4 real seconds"):  # noqa: SIM117
+        with redis_actions.clock.drive("driven_client") if in_block else nullcontext():
+            client.wait(ask, real_sleep)
+
+
 def stack_in(path: str) -> Stack:
     return Stack(1, (Line(path, 3, "wait"), Line("/x/test_x.py", 4, "test")))
 
@@ -439,15 +455,11 @@ def gets_slow_replies(stub: RedisActions, uid: str) -> None:
 
 
 def gets_a_slow_fault(stub: RedisActions, uid: str) -> None:
-    from pytest_redis_actions import faults
-
     stub.fault(faults.slow(1.8), on=uid)
     poll(stub, uid)
 
 
 def gets_a_reply_in_drips(stub: RedisActions, uid: str) -> None:
-    from pytest_redis_actions import faults
-
     stub.fault(faults.drip(1.8), on=uid)
     poll(stub, uid)
 
@@ -787,13 +799,14 @@ class TestInASuite:
             """
             def test_one(redis_actions):
                 poll(redis_actions)()
-                time.sleep(0.7)
+                while redis_actions.clock.account.warning is None:
+                    time.sleep(0.05)
             """,
         )
 
         result.assert_outcomes(passed=1, warnings=1)
         result.stdout.fnmatch_lines(
-            ["*test_a_short_stand*.py:18: RedisActionsWarning: nothing moved the clock for 0.* real seconds"]
+            ["*test_a_short_stand*.py:19: RedisActionsWarning: nothing moved the clock for 0.* real seconds"]
         )
 
     def test_a_suspended_process_is_left_alone(self, pytester: pytest.Pytester) -> None:

@@ -446,8 +446,8 @@ class Ledger:
 
     @property
     def held_replies(self) -> int:
-        """How many replies wait for the clock."""
-        return len(self._handlers)
+        """How many replies wait for the clock, while a client waits for them."""
+        return sum(not handler.gone() for handler in tuple(self._handlers))
 
     def settle(self) -> None:
         """Wake the earliest sleepers, one at a time, as long as nobody is awake."""

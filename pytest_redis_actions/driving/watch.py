@@ -37,7 +37,7 @@ class WatchedClock(Protocol):
     """What the watch needs of a clock."""
 
     nanoseconds: int
-    owed: int
+    awaited: int
     block: Any
     watched: tuple[Any, ...]
 
@@ -143,9 +143,9 @@ class Account:
             block.ledger.sweep()
 
     def owes(self) -> bool:
-        """Whether a stub of this clock is about to reply, in real time."""
+        """Whether a stub of this clock is about to reply, in real time, to a client that has not hung up."""
         block = self.clock.block
-        return self.clock.owed > (block.ledger.held_replies if block is not None else 0)
+        return self.clock.awaited > (block.ledger.held_replies if block is not None else 0)
 
     def forgive(self) -> None:
         """Begin anew."""

@@ -154,7 +154,7 @@ class Connection:
         """Wait for bytes, read once, and answer what is whole; return whether the connection goes on."""
         self._await_bytes()
         endpoint = self._server.endpoint
-        with endpoint.clock.answering() if endpoint else nullcontext():
+        with endpoint.clock.answering(self.has_hung_up) if endpoint else nullcontext():
             self._owes = True
             try:
                 return self._serve_arrived()
