@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from ..errors import StandStill, explained
 from .advising import SLEEPS, SPINS, WAITS, Waiting, awaits_a_reply, fix_for, tasks_here, waiting_in
 from .effort import Effort
-from .ledger import OutsideThread
+from .ledger import DRIVEN, OutsideThread
 from .stacks import Stack, is_debugged, is_debugger, stacks, written_stacks
 
 __all__ = ["Account", "begin_to_watch", "watching"]
@@ -188,7 +188,7 @@ class Account:
 
     def _told(self, waiting: list[Waiting], fix: str = "") -> list[str]:
         block = self.clock.block
-        driven = tuple(sorted(block.ledger.names)) if block is not None else ()
+        driven = tuple(sorted(block.ledger.names - {DRIVEN})) if block is not None else ()
         fix = fix or fix_for(waiting, driven, block.where if block is not None else "")
         lines = [*map(str, waiting), *(f"  awake   {where}" for where in (block.loops.waiting() if block else ()))]
         return [f"  fix     {fix}", *list(dict.fromkeys(lines))[:6]]
