@@ -198,8 +198,9 @@ class VirtualClock:
         They see it in `time.sleep`, `time`, `monotonic`, `perf_counter` and their `_ns` forms, `datetime.now`,
         `utcnow` and `today`, `asyncio.sleep`, `wait_for`, `wait`, `timeout`, `timeout_at`, `loop.time`, `call_later`
         and `call_at`, `threading.Event.wait`, `Condition.wait` and `wait_for`, `Thread.join` and `Future.result`:
-        as modules, as imported names, as defaults, in closures, as class attributes, imported inside a function. What
-        a dict, a partial or an instance made before the block holds is out of reach. All other code keeps real time.
+        as modules, as imported names, as defaults, in closures, as class attributes, imported inside a function, and in
+        a dict, a list, a tuple, a partial or an instance that stands under a name of the module. What an instance from
+        before the block holds that stands elsewhere is out of reach. All other code keeps real time.
 
         Time moves only when every thread and task of the block sleeps or waits for another one, so never while a
         request is on its way. Blocks of one clock may be nested. A thread that

@@ -311,16 +311,60 @@ def test_all_other_code_keeps_real_time(write: Write, clock: VirtualClock) -> No
     assert clock.seconds == 1000
 
 
-def test_a_dict_a_partial_and_an_instance_made_before_are_out_of_reach(write: Write, clock: VirtualClock) -> None:
-    module = write(
-        "import functools, time\ntable = {'sleep': time.sleep}\npart = functools.partial(time.sleep, 0.01)\n"
-        "class Client:\n    def __init__(self): self.sleep = time.sleep\n"
-        "early = Client()\n"
-        "def nap():\n    table['sleep'](0.01)\n    part()\n    early.sleep(0.01)\n    Client().sleep(9)"
-    )
+HELD = {
+    "a dict": "held = {'ways': {'sleep': time.sleep}}\ndef nap(): held['ways']['sleep'](9)",
+    "an ordered dict": "from collections import OrderedDict\n"
+    "held = OrderedDict(sleep=time.sleep)\ndef nap(): held['sleep'](9)",
+    "a list": "held = [time.sleep]\ndef nap(): held[0](9)",
+    "a tuple": "held = (1, (time.sleep, 9))\ndef nap(): held[1][0](held[1][1])",
+    "a partial": "held = functools.partial(time.sleep, 9)\ndef nap(): held()",
+    "a partial with keywords": "held = functools.partial(lambda *given, by: by(*given), 9, by=time.sleep)\n"
+    "def nap(): held()",
+    "a partial in a dict": "held = {'nap': functools.partial(time.sleep, 9)}\ndef nap(): held['nap']()",
+    "a default": "def nap(held=(time.sleep,)): held[0](9)",
+    "a class attribute": "class Client:\n    ways = {'sleep': time.sleep}\ndef nap(): Client.ways['sleep'](9)",
+    "an instance": "class Client:\n    def __init__(self): self.sleep = time.sleep\n"
+    "held = Client()\ndef nap(): held.sleep(9)",
+    "a scheduler": "import sched\nheld = sched.scheduler()\ndef nap():\n    held.enter(9, 1, print)\n    held.run()",
+    "a scheduler made later": "import sched\ndef nap():\n    held = sched.scheduler()\n"
+    "    held.enter(9, 1, print)\n    held.run()",
+    "a scheduler of its own": "import sched\nclass Own(sched.scheduler):\n    def __init__(self):\n"
+    "        super().__init__(time.time)\ndef nap():\n    held = Own()\n"
+    "    held.enter(9, 1, print)\n    held.run()",
+    "a dict with a default": "from collections import defaultdict\nheld = defaultdict(time.monotonic)\n"
+    "def nap(): time.sleep(held['now'] - 1e6 + 9)",
+}
+
+
+@pytest.mark.parametrize("held", HELD)
+def test_what_a_module_holds_is_driven_and_given_back(write: Write, clock: VirtualClock, held: str) -> None:
+    module = write(f"import functools, time\n{HELD[held]}")
+    before = repr(getattr(module, "held", None)), repr(vars(getattr(module, "Client", str)).get("ways"))
 
     with clock.drive("driven_client"):
         module.nap()
+        assert clock.seconds == 9
+
+    if "default" not in held:
+        assert (repr(getattr(module, "held", None)), repr(vars(getattr(module, "Client", str)).get("ways"))) == before
+    assert module.nap.__defaults__ in (None, ((time.sleep,),))
+
+
+def test_a_table_that_belongs_to_all_is_left_alone(write: Write, clock: VirtualClock) -> None:
+    module = write("import time\nfrom sys import modules\nnames = vars(time)")
+
+    with clock.drive("driven_client"):
+        assert sys.modules["time"] is module.modules["time"] is sys.modules["time"]
+        assert isinstance(module.modules["time"].sleep, type(time.sleep))
+
+
+def test_what_an_instance_of_a_fixture_holds_is_out_of_reach(write: Write, clock: VirtualClock) -> None:
+    module = write("import time\nclass Client:\n    def __init__(self): self.sleep = time.sleep")
+    early = module.Client()
+
+    with clock.drive("driven_client"):
+        early.sleep(0.01)
+        module.Client().sleep(9)
 
     assert clock.seconds == 9
 

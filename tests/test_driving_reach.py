@@ -92,6 +92,15 @@ def test_what_is_used_further_below_is_not_refused(write: Write, clock: VirtualC
     assert clock.seconds == 3
 
 
+def test_a_model_that_was_compiled_with_a_function_of_time_is_refused(write: Write, clock: VirtualClock) -> None:
+    write(
+        "import time\nfrom types import SimpleNamespace\nclass Job:\n"
+        "    __pydantic_fields__ = {'began': SimpleNamespace(default_factory=time.time)}"
+    )
+
+    assert "a default factory of pydantic cannot be driven\n  fix  write it as a lambda" in refusal(clock)
+
+
 def test_a_frozen_time_is_refused(write: Write, clock: VirtualClock) -> None:
     module = write("import time")
 

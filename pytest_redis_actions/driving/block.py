@@ -22,7 +22,7 @@ from .places import place
 from .private import check_python
 from .reach import refuse_unreachable
 from .replacing import Undo, replace
-from .standins import hook_maps, original_of, real_names, stand_in_for
+from .standins import hook_maps, hook_scheduler, original_of, real_names, stand_in_for
 from .targets import targets
 from .tasks import ASYNCHRONOUS, Loops
 from .threads import hook_threads
@@ -191,6 +191,7 @@ class Block:
         self._attach_running_loop()
         hook_threads(self.ledger, self._undo)
         hook_maps(self.ledger, self._undo)
+        hook_scheduler(self.ledger, self._undo)
         self.loops.hook(self._undo)
         self._undo.attribute(builtins, "__import__", self._importer())
         self._clock.block = self

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from ..errors import UsageError
 from .replacing import names_in
+from .standins import stand_in_for
 from .targets import RECIPES
 
 __all__ = ["REACH", "Reach", "refuse_unreachable", "row_against", "row_of", "table"]
@@ -31,6 +32,7 @@ class Held:
         libraries: whose things stand under its names.
         named: those things with a name, as pairs of library and name.
         words: what its functions speak of.
+        factories: the default factories of its models.
     """
 
     def __init__(self, module: ModuleType) -> None:
@@ -38,9 +40,18 @@ class Held:
         self.libraries = {home for home, _ in values}
         self.named = {(home, name) for home, name in values if isinstance(name, str)}
         self.words = names_in(module)
+        self.factories = list(_factories(vars(module)))
         if module.__name__ in _PORTABLE:
             self.libraries -= _BACKENDS
             self.words -= _BACKENDS
+
+
+def _factories(names: dict[str, Any]) -> Iterator[Any]:
+    for kind in list(names.values()):
+        if isinstance(kind, type) and kind.__module__ == names["__name__"]:
+            fields = vars(kind).get("__pydantic_fields__") or vars(kind).get("model_fields")
+            for field in fields.values() if isinstance(fields, dict) else ():
+                yield getattr(field, "default_factory", None)
 
 
 def _home(value: Any) -> str:
@@ -102,11 +113,25 @@ def _runs_on_uvloop(module: Held) -> bool:
     return _home(policy) == "uvloop" and "asyncio" in module.libraries
 
 
+def _has_field_of_time(module: Held) -> bool:
+    """Whether a model was compiled with a function of time, which nothing reaches any more."""
+    return any(stand_in_for(factory) is not None for factory in module.factories)
+
+
 REACH: tuple[Reach, ...] = (
     Reach("`mock.patch` and `monkeypatch` of a time function within the block: the mock is called"),
     Reach("the same before the block: the block is nearer, and drives"),
     Reach("`concurrent.futures.as_completed(timeout=)`, `asyncio.as_completed(timeout=)`, `Executor.map(timeout=)`"),
     Reach("`queue.SimpleQueue`"),
+    Reach("`sched.scheduler` with the functions it has by default"),
+    Reach("a dict, list, tuple or `functools.partial` with a function of time, under a name of the module"),
+    Reach("an instance with such an attribute, under a name of the module"),
+    Reach("the default factories of `dataclasses`, `attrs` and `collections.defaultdict`"),
+    Reach(
+        "a default factory of `pydantic`",
+        "write it as a lambda: `default_factory=lambda: time.time()`",
+        _has_field_of_time,
+    ),
     Reach("`anyio`", f"use asyncio in the client, pass it `clock.asleep`, or {_WALL}", _holds("anyio")),
     Reach("`trio`", f"`trio.testing.MockClock` moves the time of trio itself; or {_WALL}", _holds("trio")),
     Reach("`uvloop`", "run the client on a loop of asyncio itself in tests", _holds("uvloop")),

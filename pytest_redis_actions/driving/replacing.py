@@ -1,4 +1,8 @@
-"""Finding what a module uses of time, putting something else in its place, and taking it back by identity."""
+"""Finding what a module uses of time, putting something else in its place, and taking it back by identity.
+
+Besides names, defaults, closures and class attributes this reaches what a module holds in a dict, a list, a tuple or a
+`functools.partial`, and the attributes of instances that stand under its names.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,9 @@ import builtins
 import functools
 import inspect
 import sys
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -30,8 +36,9 @@ class Undo:
         """Set an item of a dict or a list; it is put back unless somebody has set another one meanwhile."""
 
         def restore() -> None:
-            if container[key] is value:
-                container[key] = original
+            with suppress(LookupError):  # it is not there any more
+                if container[key] is value:
+                    container[key] = original
 
         self._steps.append(restore)
         container[key] = value
@@ -40,6 +47,11 @@ class Undo:
         """Set what a closure holds."""
         self._steps.append(partial(setattr, cell, "cell_contents", cell.cell_contents))
         cell.cell_contents = value
+
+    def factory(self, container: defaultdict[Any, Any], value: Any) -> None:
+        """Set the default factory of a dict."""
+        self._steps.append(partial(setattr, container, "default_factory", container.default_factory))
+        container.default_factory = value
 
     def defaults(self, function: FunctionType, value: tuple[Any, ...]) -> None:
         """Set a function's defaults."""
@@ -63,16 +75,77 @@ def replace(module: ModuleType, find: Find, undo: Undo) -> None:
         find: returns what stands for a value.
     """
     names = vars(module)
+    find = _Deep(find, undo)
     _replace_items(names, find, undo)
+    for name, value in list(names.items()):
+        if not name.startswith("__") and _is_instance(value):
+            _replace_items(vars(value), find, undo)
     for function in _functions(list(names.values()), names, set()):
         _replace_in_function(function, find, undo)
     for owner in _classes(list(names.values()), module.__name__, set()):
         _replace_in_class(owner, find, undo)
 
 
+_DEPTH = 4
+_MANY = 10_000  # items: a table of data, and not of functions
+
+
+class _Deep:
+    """What finds the other one also for a partial or a tuple that holds some, and sets those of dicts and lists."""
+
+    def __init__(self, find: Find, undo: Undo) -> None:
+        self._find = find
+        self._undo = undo
+        self._seen: set[int] = set()
+
+    def __call__(self, value: Any, depth: int = _DEPTH) -> Any:
+        kind = type(value)
+        if kind in (dict, OrderedDict, defaultdict, list):
+            self._set_items(value, depth)
+        elif kind is tuple and depth and len(value) <= _MANY:
+            return self._rebuilt(value, value, tuple, depth)
+        elif kind is partial and depth:
+            parts = (value.func, *value.args, *value.keywords.values())
+            return self._rebuilt(value, parts, partial(_partial, len(value.args), tuple(value.keywords)), depth)
+        return self._find(value)
+
+    def _rebuilt(self, value: Any, parts: tuple[Any, ...], rebuild: Callable[[Any], Any], depth: int) -> Any:
+        others = [self(part, depth - 1) for part in parts]
+        if all(other is None for other in others):
+            return self._find(value)
+        return rebuild([part if other is None else other for part, other in zip(parts, others, strict=True)])
+
+    def _set_items(self, container: Any, depth: int) -> None:
+        if id(container) in self._seen or not depth or len(container) > _MANY or _is_namespace(container):
+            return
+        self._seen.add(id(container))
+        if isinstance(container, defaultdict) and (other := self(container.default_factory, depth - 1)) is not None:
+            self._undo.factory(container, other)
+        items = container.items() if isinstance(container, dict) else enumerate(container)
+        for key, value in tuple(items):
+            if (other := self(value, depth - 1)) is not None:
+                self._undo.item(container, key, other, value)
+
+
+def _partial(count: int, keywords: tuple[str, ...], parts: list[Any]) -> partial[Any]:
+    function, *given = parts[: count + 1]
+    return partial(function, *given, **dict(zip(keywords, parts[count + 1 :], strict=True)))
+
+
+def _is_namespace(container: Any) -> bool:
+    """Whether a dict is that of a module, which others use, or the one of all modules."""
+    is_dict = isinstance(container, dict)
+    return container is sys.modules or (is_dict and ("__spec__" in container or "__builtins__" in container))
+
+
+def _is_instance(value: Any) -> bool:
+    """Whether something is an instance with attributes of its own."""
+    return not isinstance(value, (ModuleType, type, FunctionType)) and type(getattr(value, "__dict__", None)) is dict
+
+
 def _replace_items(items: dict[str, Any], find: Find, undo: Undo) -> None:
     for name, value in list(items.items()):
-        if (other := find(value)) is not None:
+        if name != "__builtins__" and (other := find(value)) is not None:
             undo.item(items, name, other, value)
 
 

@@ -11,6 +11,7 @@ import concurrent.futures._base as futures
 import datetime
 import operator
 import queue
+import sched
 import sys
 import threading
 import time
@@ -26,7 +27,7 @@ from .readings import NANOSECONDS
 from .replacing import Undo
 from .tasks import ASYNCHRONOUS
 
-__all__ = ["hook_maps", "original_of", "real_names", "stand_in_for"]
+__all__ = ["hook_maps", "hook_scheduler", "original_of", "real_names", "stand_in_for"]
 
 __tracebackhide__ = True
 
@@ -276,6 +277,19 @@ def hook_maps(ledger: Ledger, undo: Undo) -> None:
         return (_map if driven else original)(executor, fn, *iterables, **options)
 
     undo.attribute(futures.Executor, "map", hooked)
+
+
+def hook_scheduler(ledger: Ledger, undo: Undo) -> None:
+    """Let a scheduler that driven code makes without naming functions of time use those of the clock."""
+    original = sched.scheduler.__init__
+
+    def hooked(scheduler: Any, *given: Any, **named: Any) -> None:
+        if not ledger.closed and sys._getframe(1).f_globals.get("__name__") in ledger.names:
+            functions = {"timefunc": _TIME["monotonic"], "delayfunc": _TIME["sleep"]}
+            named = dict(list(functions.items())[len(given) :]) | named
+        original(scheduler, *given, **named)
+
+    undo.attribute(sched.scheduler, "__init__", hooked)
 
 
 # Which stands for which
