@@ -8,7 +8,6 @@ audited reference. What only the stub answers is an OpenAPI overlay beside it: `
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from collections.abc import Iterator
@@ -21,12 +20,16 @@ from openapi_words import FIELDS, OPERATIONS, PLACEHOLDERS, REPLY_FIELDS, TAGS
 
 from pytest_redis_actions.access import ROLES, may
 from pytest_redis_actions.contract import catalogue
+from pytest_redis_actions.errors import ReleaseError
 from pytest_redis_actions.parameters import CLUSTER_ACTIONS, NODE_ACTIONS, NOTHING, UNDOCUMENTED, WORDS, Carried
 from pytest_redis_actions.releases import NEWEST, RELEASES, SINCE
 from pytest_redis_actions.routes import ROUTES, Read, Route, Start
 
 FILE = adequacy.SCHEMAS / "openapi.json"
 OVERLAY = adequacy.SCHEMAS / "openapi.stub.json"
+
+JSON = "application/json"
+METHODS = ("get", "put", "post", "delete")
 
 Schema = dict[str, Any]
 
@@ -97,6 +100,8 @@ class Components:
             self.schemas[name] = {}
             self.schemas[name] = {"title": name, **self.inline(schema, file)}
             self._discriminate(name)
+            for field, since in _fields_since(_stem(file)):
+                self.schemas[name]["properties"][field]["x-since"] = since
         return {"$ref": f"#/components/schemas/{name}"}
 
     def examples(self, reply: Schema) -> list[Any]:
@@ -194,6 +199,19 @@ class Components:
         return {"$ref": f"#/components/schemas/{name}"}
 
 
+def _fields_since(kind: str) -> Iterator[tuple[str, str]]:
+    """Yield each field that the reference has of a kind of object later than the object, and since when."""
+    seen: set[str] | None = None
+    for release in RELEASES if kind in catalogue.kinds() else ():
+        try:
+            schema = catalogue.bundled(catalogue.schema_file(kind, release, "documented"))
+        except ReleaseError:
+            continue
+        fields = {name for name, each in schema["properties"].items() if each.get("not") != {}}
+        yield from ((name, release) for name in sorted(fields - seen if seen is not None else ()))
+        seen = fields | (seen or set())
+
+
 def _reply_field(name: str, kind: str) -> Schema:
     if name == "bdbs_email_alerts":
         return {"type": "array", "items": {"type": "string"}, "description": REPLY_FIELDS[name]}
@@ -282,7 +300,7 @@ def _error(text: str, code: str) -> Schema:
 
 def _json(schema: Schema, examples: list[Any]) -> Schema:
     named = {f"example-{number}": {"value": example} for number, example in enumerate(examples, 1)}
-    return {"application/json": {"schema": schema, **({"examples": named} if examples else {})}}
+    return {JSON: {"schema": schema, **({"examples": named} if examples else {})}}
 
 
 def _path_parameters(route: Route) -> Schema:
@@ -403,7 +421,9 @@ def _security(route: Route, handling: Read | Start) -> list[Schema]:
 def _success(route: Route, method: str, components: Components) -> Schema:
     kind = f"{method} {route.template}"
     if kind not in catalogue.kinds():
-        return {"description": "The request was accepted."}
+        manifest = json.loads((adequacy.SCHEMAS / "manifest.json").read_text(encoding="utf-8"))
+        cited = evidence(manifest["without_body"][kind])
+        return {"description": "The request was accepted.", "x-evidence": cited}
     file = catalogue.schema_file(kind, NEWEST, "wire")
     source = adequacy.schema_files()[file]
     collection = route.segments[1]
@@ -460,7 +480,7 @@ def _field(name: str, kind: str) -> Schema:
 # What only the stub answers
 
 
-def overlay(described: Schema) -> Schema:
+def overlay(vendors: Schema) -> Schema:
     """Return the OpenAPI overlay that makes the description one of the stub."""
     actions: list[Schema] = [
         {
@@ -486,7 +506,7 @@ def overlay(described: Schema) -> Schema:
         if route.is_in(NEWEST):
             for method, handling in route.methods.items():
                 target = f"$.paths['{route.template}'].{method.lower()}"
-                operation = described["paths"][route.template][method.lower()]
+                operation = vendors["paths"][route.template][method.lower()]
                 actions += _stub_codes(route, method, handling, target, operation)
                 actions += _stub_inputs(_carried(handling, route), target)
     return {
@@ -522,15 +542,29 @@ def _stub_inputs(carried: Carried, target: str) -> Iterator[Schema]:
             yield {"target": name, "update": {"anyOf": [{"required": [field]} for field in each.names]}}
 
 
+# What is there
+
+
+def described() -> Schema:
+    """Return the description as the file has it."""
+    document: Schema = json.loads(FILE.read_text(encoding="utf-8"))
+    return document
+
+
+def each_operation() -> Iterator[tuple[str, str, Schema]]:
+    """Yield path, method and description of each operation of the file."""
+    for path, methods in described()["paths"].items():
+        yield from ((path, method, methods[method]) for method in METHODS if method in methods)
+
+
 def for_the_stub() -> Schema:
     """Return the description with the overlay applied. Targets are what `overlay` writes: names and numbers."""
-    described = copy.deepcopy(json.loads(FILE.read_text(encoding="utf-8")))
+    document = described()
     for action in json.loads(OVERLAY.read_text(encoding="utf-8"))["actions"]:
-        node = described
+        node: Any = document
         for quoted, name, number in re.findall(r"\['([^']*)'\]|\.(\w+)|\[(\d+)\]", action["target"]):
             node = node[int(number) if number else quoted or name]
         node.update(action["update"])
-    document: Schema = described
     return document
 
 

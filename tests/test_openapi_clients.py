@@ -18,8 +18,8 @@ from typing import Any
 
 import build_openapi
 import pytest
-from test_openapi import JSON, described, each_operation
-from test_schemas import node, npm
+from build_openapi import JSON, described, each_operation
+from test_schemas import node_with, not_run
 
 from pytest_redis_actions import RedisActions, completed
 
@@ -64,16 +64,8 @@ def test_a_schema_without_a_type_is_found(schema: dict[str, Any]) -> None:
     assert untyped(schema, "here") == ["here"]
 
 
-def not_run(what: str) -> None:
-    """Skip, or fail where everything must be there."""
-    if os.environ.get("CI"):
-        pytest.fail(f"not run: no {what}")
-    pytest.skip(f"not run: no {what}")
-
-
-def run(*command: str, cwd: Path) -> str:
-    """Return what a command of the Node.js that is there prints; fail with it otherwise."""
-    found = node() or "node"
+def run(found: str, *command: str, cwd: Path) -> str:
+    """Return what a command of Node.js prints; fail with it if the command fails."""
     path = os.pathsep.join([str(Path(found).parent), os.environ["PATH"]])
     done = subprocess.run(
         [found, *command], cwd=cwd, capture_output=True, text=True, check=False,
@@ -86,12 +78,12 @@ def run(*command: str, cwd: Path) -> str:
 @pytest.mark.long
 @pytest.mark.parametrize("document", [described(), build_openapi.for_the_stub()], ids=["the vendor's", "the stub's"])
 def test_the_recommended_rules_of_a_linter_find_nothing(document: dict[str, Any], tmp_path: Path) -> None:
-    if node() is None:
-        not_run("Node.js")
-    npm("install", "--no-audit", "--no-fund", "@redocly/cli@2", cwd=tmp_path)
+    found = node_with("@redocly/cli@2", cwd=tmp_path)
     (tmp_path / "openapi.json").write_text(json.dumps(document), encoding="utf-8")
 
-    told = run("node_modules/@redocly/cli/bin/cli.js", "lint", "--extends", "recommended", "openapi.json", cwd=tmp_path)
+    told = run(
+        found, "node_modules/@redocly/cli/bin/cli.js", "lint", "--extends", "recommended", "openapi.json", cwd=tmp_path
+    )
 
     assert "is valid" in told
     assert "warning" not in told.lower()
@@ -127,19 +119,17 @@ void main();
 
 @pytest.mark.long
 def test_openapi_typescript_makes_a_client_that_talks_to_the_stub(tmp_path: Path, redis_actions: RedisActions) -> None:
-    if node() is None:
-        not_run("Node.js")
     packages = ("openapi-typescript@7", "openapi-fetch@0.13", "typescript@5", "@types/node@22")
-    npm("install", "--no-audit", "--no-fund", *packages, cwd=tmp_path)
+    found = node_with(*packages, cwd=tmp_path)
     shutil.copy(build_openapi.FILE, tmp_path)
     (tmp_path / "main.ts").write_text(TYPESCRIPT, encoding="utf-8")
     action = redis_actions.add_action("migrate_shards", script=[completed()])
     auth = "Basic " + base64.b64encode(":".join(redis_actions.auth).encode()).decode()
 
-    told = run("node_modules/openapi-typescript/bin/cli.js", "openapi.json", "-o", "api.ts", cwd=tmp_path)
-    options = ("--strict", "--module", "nodenext", "--moduleResolution", "nodenext", "--target", "es2022")
-    run("node_modules/typescript/bin/tsc", *options, "--types", "node", "--skipLibCheck", "main.ts", cwd=tmp_path)
-    printed = run("main.js", redis_actions.url, auth, action.uid, cwd=tmp_path)
+    told = run(found, "node_modules/openapi-typescript/bin/cli.js", "openapi.json", "-o", "api.ts", cwd=tmp_path)
+    options = ("--strict", "--module", "nodenext", "--target", "es2022", "--types", "node", "--skipLibCheck")
+    run(found, "node_modules/typescript/bin/tsc", *options, "main.ts", cwd=tmp_path)
+    printed = run(found, "main.js", redis_actions.url, auth, action.uid, cwd=tmp_path)
 
     assert "warn" not in told.lower()
     assert json.loads(printed) == [True, "completed", ["migrate_shards"], 1, "action_not_found"]

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import adequacy
 import build_bundle
@@ -318,6 +318,25 @@ def npm(*arguments: str, cwd: Path) -> None:
     subprocess.run([*command, *arguments], cwd=cwd, check=True, capture_output=True)
 
 
+def not_run(what: str) -> NoReturn:
+    """Skip, or fail where everything must be there."""
+    if os.environ.get("CI"):
+        pytest.fail(f"not run: no {what}")
+    pytest.skip(f"not run: no {what}")
+
+
+def node_with(*packages: str, cwd: Path) -> str:
+    """Return the path of Node.js, with these packages of npm below the folder."""
+    found = node()
+    if found is None:
+        not_run("Node.js")
+    try:
+        npm("install", "--no-audit", "--no-fund", *packages, cwd=cwd)
+    except (OSError, subprocess.CalledProcessError) as error:
+        not_run(f"{' '.join(packages)}: {getattr(error, 'stderr', error)!r:.300}")
+    return found
+
+
 AJV = """
 const Ajv = require("ajv/dist/2020"), fs = require("fs");
 const {schemas, groups} = JSON.parse(fs.readFileSync(process.argv[2]));
@@ -353,12 +372,7 @@ def test_the_guide_shows_two_engines() -> None:
     ids=["Ajv in strict mode reads the files", "Ajv reads the bundle", "Hyperjump reads the bundle"],
 )
 def test_an_engine_of_another_language_agrees_on_the_whole_corpus(package: str, code: str, tmp_path: Path) -> None:
-    found = node()
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("not run: no Node.js")
-        pytest.skip("not run: no Node.js")
-    npm("install", "--no-audit", "--no-fund", f"{package}@{PACKAGES[package]}", cwd=tmp_path)
+    found = node_with(f"{package}@{PACKAGES[package]}", cwd=tmp_path)
     (tmp_path / "bundle.json").write_text(json.dumps(build_bundle.build()), encoding="utf-8")
     groups = [
         (catalogue.urn(group["schema"]["$ref"].removeprefix("../../schemas/")), group["tests"])
