@@ -66,5 +66,11 @@ EQUIVALENT: Mapping[tuple[str, str, str, str], str] = {
         r'return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"',
         r'return f"\\u{number:04x}" if number < 65537 else f"\\U{number:08x}"',
     ): _LETTER,
+    (
+        "routes.py",
+        "_distance",
+        "return 9, 9",
+        "return 10, 9",
+    ): "Any distance above 1 says that no route is near.",
 }
 """Mutants that no test can tell from the original: (module, function, lines before, lines after) -> the reason."""

@@ -5,7 +5,7 @@ import pytest
 from pytest_redis_actions import endpoint
 from pytest_redis_actions.errors import UsageError
 from pytest_redis_actions.releases import RELEASES
-from pytest_redis_actions.routes import _UNPLAYED, ROUTES, Read, Start, check_request, difference, find
+from pytest_redis_actions.routes import _UNPLAYED, ROUTES, Read, Start, check_request, difference, find, is_known
 
 
 def test_every_route_finds_itself() -> None:
@@ -197,3 +197,8 @@ def test_what_no_request_can_be_is_refused_with_the_fix(method: str, path: str, 
 
 def test_what_a_request_can_be_passes() -> None:
     check_request("OPTIONS", "/v1/bdbs/1")
+
+
+@pytest.mark.parametrize(("path", "known"), [("/v1/logs/1", True), ("/v1/logs//1", False), ("/v1/logs/", False)])
+def test_a_path_with_an_empty_segment_is_not_known(path: str, known: bool) -> None:
+    assert is_known(path) is known

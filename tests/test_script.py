@@ -106,7 +106,13 @@ class TestLengths:
 
     @pytest.mark.parametrize(
         ("given", "seconds"),
-        [({"minutes": 30}, "1800"), ({"hours": 0.5}, "1800"), ({"ms": 1500}, "1.5"), ({"secs": 9}, "9")],
+        [
+            ({"minutes": 30}, "1800"),
+            ({"hours": 0.5}, "1800"),
+            ({"ms": 1500}, "1.5"),
+            ({"secs": 9}, "9"),
+            ({"days": 2}, "172800"),
+        ],
     )
     def test_a_length_in_another_unit(self, given: dict[str, float], seconds: str) -> None:
         with pytest.raises(ScriptError) as caught:
@@ -354,6 +360,7 @@ STEP = running()
         (lambda: running(note={1}), {1}),
         (lambda: running(progress=101), 101),
         (lambda: of(), ()),
+        (lambda: kind_of(STEP), STEP),  # type: ignore[arg-type]
         (lambda: of(STEP, 3), 3),  # type: ignore[arg-type]
         (lambda: of(active()), "active"),
         (lambda: of(failed(error="no")), "error"),

@@ -375,6 +375,8 @@ def test_a_redirection_that_nothing_followed_is_named_where_something_is_wrong()
     )
     assert after(0.01) is Kind.GAVE_UP
     assert after(0.05) is Kind.REDIRECTS
+    later = outcome(poll(5, code=302), poll(5.01, "running"), error=ValueError("no"))
+    assert whole(later) == (Kind.GAVE_UP, "gave up with ValueError, although the operation completes")
     assert after(5, code=300) is after(5, code=399) is Kind.REDIRECTS
     assert after(5, code=299) is after(5, code=400) is Kind.GAVE_UP
     assert after(5, strangers=(poll(),)) is Kind.GAVE_UP
