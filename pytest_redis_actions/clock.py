@@ -130,6 +130,7 @@ class VirtualClock:
         self.guard: float | None = GUARD
         self.account: Account | None = None
         self._drives: list[Drive] = []
+        self._endless: type[BaseException] | None = None
 
     def __repr__(self) -> str:
         return f"<virtual clock at {self.seconds:g} s>"
@@ -323,7 +324,8 @@ class VirtualClock:
         elif self._requests > self.max_polls + _PATIENCE:
             from .driving.block import endless
 
-            self.interrupt(endless(self))
+            self._endless = self._endless or endless(self)
+            self.interrupt(self._endless)
 
     def interrupt(
         self, error: type[BaseException], revise: Callable[[], type[BaseException] | None] | None = None

@@ -87,14 +87,19 @@ class Interruptible:
             return
         if self.revise is not None:
             self.pending, self.revise = self.revise(), None
-        raised = self._dress(self.pending, frame) if self.pending is not None else None
-        if raised is None:
+        behind = _greenlet_behind_hub()
+        frame = behind.gr_frame if behind is not None else frame
+        raised = self._dress(self.pending, frame) if self.pending is not None and frame is not None else None
+        if raised is None or frame is None:
             return
         self.raised += 1
         if _cancel_in_uvloop(raised):
             return  # still pending, should the test not fail of it
         self.pending = None
         if _raise_in_trio(raised, frame):
+            return
+        if behind is not None:
+            behind.throw(raised)
             return
         if self.raised > 2:
             self._insist(raised, frame)
@@ -110,9 +115,13 @@ class Interruptible:
                 sys.settrace(before)
                 raise error
 
+        frames = []
         while frame is not None and self._dress(error, frame) is not None:
-            frame.f_trace = trace
+            frames.append(frame)
             frame = frame.f_back
+        inner = (self.raised - 3) % max(1, len(frames))  # each time one fewer: a `finally` in them would use it up
+        for each in frames[inner:]:
+            each.f_trace = trace
         sys.settrace(lambda *_: None)
 
 
@@ -168,6 +177,13 @@ def _raise_in_trio(error: type[BaseException], frame: FrameType | None) -> bool:
     except Exception:  # trio is somebody else's: what it lacks is not ours to tell
         return False
     return True
+
+
+def _greenlet_behind_hub() -> Any:
+    """Return the main greenlet if the hub of gevent runs, which swallows what signal handlers raise; else None."""
+    gevent: Any = sys.modules.get("gevent")
+    hub = gevent.hub.get_hub() if gevent is not None else None
+    return hub.parent if hub is not None and gevent.getcurrent() is hub else None
 
 
 def is_interruptible() -> bool:

@@ -108,6 +108,10 @@ def _is_patched_by_gevent(_: Held) -> bool:
     return monkey is not None and bool(monkey.is_module_patched("time") or monkey.is_module_patched("threading"))
 
 
+def _is_nested(_: Held) -> bool:
+    return hasattr(asyncio, "_nest_patched")
+
+
 def _runs_on_uvloop(module: Held) -> bool:
     policy = getattr(asyncio.events, "_event_loop_policy", None)
     return _home(policy) == "uvloop" and "asyncio" in module.libraries
@@ -136,6 +140,8 @@ REACH: tuple[Reach, ...] = (
     Reach("`trio`", f"`trio.testing.MockClock` moves the time of trio itself; or {_WALL}", _holds("trio")),
     Reach("`uvloop`", "run the client on a loop of asyncio itself in tests", _holds("uvloop")),
     Reach("asyncio on a policy of `uvloop`", "set the policy of asyncio itself in tests", _runs_on_uvloop),
+    Reach("`nest_asyncio`, active", "let the client await instead; or " + _WALL, _is_nested),
+    Reach("`async_timeout`", "use `asyncio.timeout` or `asyncio.wait_for`", _holds("async_timeout")),
     Reach("`gevent`", _WALL, _holds("gevent")),
     Reach("`gevent.monkey`, active", _WALL, _is_patched_by_gevent),
     Reach(

@@ -194,9 +194,10 @@ def _functions(values: list[Any], names: Mapping[str, Any], seen: set[int]) -> I
             continue
         seen.add(id(value))
         if isinstance(value, FunctionType):
-            if value.__globals__ is names:
+            if names.get("__name__") == value.__module__ or value.__globals__ is names:  # also what `wraps` has made
                 yield value
             values += [_content(cell) for cell in value.__closure__ or ()]
+            values += [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
             values += [vars(value).get("__wrapped__")]
         elif isinstance(value, type) and value.__module__ == names.get("__name__"):
             values += list(vars(value).values())
