@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import http.client
 import math
 import os
 import pickle
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -24,7 +26,8 @@ from werkzeug import Request, Response
 
 from pytest_redis_actions import RedisActions, running
 from pytest_redis_actions.clock import DEFAULT_EPOCH, VirtualClock
-from pytest_redis_actions.errors import EndlessWait, UsageError
+from pytest_redis_actions.driving.stacks import stacks
+from pytest_redis_actions.errors import EndlessWait, StandStill, UsageError
 
 Write = Callable[..., Any]
 WITHOUT_RESET = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -529,6 +532,103 @@ def test_a_client_with_a_thread_from_before_the_block_is_driven(
     assert found == [spends * poll for poll in range(polls)]
     assert len(action.polls) == polls
     client.close()
+
+
+EARLY = """
+import asyncio, threading, time
+import raw_pollers
+
+woken = threading.Event()
+
+def sleeps(poll):
+    time.sleep(0.4)
+    poll()
+    time.sleep(5)
+
+def waits(poll):
+    woken.wait(0.4)
+    poll()
+    woken.wait(5)
+
+def polls_once(poll):
+    time.sleep(0.4)
+    poll()
+
+async def asleeps():
+    await asyncio.sleep(0.2)
+    await asyncio.sleep(5)
+
+def nap(seconds):
+    time.sleep(seconds)
+
+async def anap(seconds):
+    await asyncio.sleep(seconds)
+"""
+SINCE_BEFORE = r"thread 'early' slept for real since before the block\n  fix     open the block before it starts, or"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # it is told where it sleeps
+@pytest.mark.parametrize("kind", ["sleeps", "waits", "polls_once"])
+def test_a_thread_that_slept_since_before_the_block_is_refused_by_name(
+    redis_actions: RedisActions, write: Write, kind: str
+) -> None:
+    module, action = write(EARLY), redis_actions.add_action("migrate_shards", script=[running()])
+
+    def poll() -> None:
+        with suppress(OSError, http.client.HTTPException):
+            raw_pollers.status(redis_actions.port, action.uid, redis_actions.auth)
+
+    thread = threading.Thread(target=getattr(module, kind), args=(poll,), name="early", daemon=True)
+    thread.start()
+    stands_in(thread, module.__file__)
+
+    def wait() -> None:
+        module.nap(1000)
+        thread.join()
+        module.nap(1000)
+
+    with pytest.raises(StandStill, match=SINCE_BEFORE), redis_actions.clock.drive("driven_client"):
+        wait()
+
+    thread.join(10)
+    assert not thread.is_alive()
+    assert len(action.polls) <= 1
+
+
+def test_one_that_wakes_before_the_clock_has_moved_belongs_to_the_block(write: Write, clock: VirtualClock) -> None:
+    module = write(EARLY)
+    woken = threading.Event()
+    thread = threading.Thread(target=module.sleeps, args=(woken.set,), name="early")
+    thread.start()
+    stands_in(thread, module.__file__)
+
+    with clock.drive("driven_client"):
+        woken.wait()
+        thread.join()
+
+    assert clock.seconds == 5
+
+
+def test_a_task_that_slept_since_before_the_block_is_refused_by_name(write: Write, clock: VirtualClock) -> None:
+    module = write(EARLY)
+
+    async def main() -> None:
+        early = asyncio.create_task(module.asleeps(), name="early")
+        await asyncio.sleep(0)
+        with clock.drive("driven_client"):
+            await module.anap(1000)
+            await early
+
+    with pytest.raises(StandStill, match="task 'early' slept for real since before the block"):
+        asyncio.run(main())
+
+
+def stands_in(thread: threading.Thread, path: str) -> None:
+    """Wait until a thread stands in a file."""
+    while not any(
+        stack.thread == thread.ident and any(line.path == path for line in stack.lines[:4]) for stack in stacks()
+    ):
+        pass
 
 
 @pytest.mark.parametrize("kind", ["Worker", "Loop"])

@@ -7,16 +7,29 @@ import os
 import re
 import sys
 import sysconfig
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from types import ModuleType
 from typing import Any, NamedTuple
 
-from ..errors import UsageError
+from ..errors import UsageError, shown
 from .reach import Reach, row_against, row_of
-from .stacks import Line, Stack
+from .stacks import Line, Stack, stacks
 from .targets import RECIPES, targets
 
-__all__ = ["SLEEPS", "SPINS", "WAITS", "Waiting", "awaits_a_reply", "fix_for", "tasks_here", "waiting_in"]
+__all__ = [
+    "SLEEPS",
+    "SPINS",
+    "WAITS",
+    "Waiting",
+    "asleep",
+    "awaits_a_reply",
+    "fix_for",
+    "awake_among",
+    "tasks_here",
+    "waiting_in",
+]
 
 __tracebackhide__ = True
 
@@ -114,6 +127,30 @@ def _how(lines: tuple[Line, ...]) -> str:
 def awaits_a_reply(threads: list[Stack]) -> bool:
     """Whether somebody reads from a socket, or connects it; a server that waits for its clients does not."""
     return any(found.how == REPLY for found in waiting_in(threads))
+
+
+def asleep(threads: Iterable[threading.Thread], modules: Iterable[ModuleType]) -> dict[Any, str]:
+    """Return those threads that sleep in real time in one of the modules, each with what to call it."""
+    named = {thread.ident: thread for thread in threads}
+    files = {getattr(module, "__file__", None) for module in modules}
+    standing = [(named[stack.thread], stack) for stack in (stacks() if named else ()) if stack.thread in named]
+    return {thread: f"thread {shown(thread.name, 20)}" for thread, stack in standing if _sleeps_in(stack, files)}
+
+
+def _sleeps_in(stack: Stack, files: set[str | None]) -> bool:
+    line = next((line for line in stack.lines if not _is_stdlib(line)), None)
+    if line is None or line.path not in files:
+        return False
+    if stack.lines[0] is line:
+        return not Waiting(SLEEPS, line).blocks
+    return stack.lines[0].path.endswith("threading.py") and bool(re.search(r"\.wait\([^)]", line.source))
+
+
+def awake_among(threads: Iterable[Any], modules: Iterable[ModuleType]) -> threading.Thread | None:
+    """Return one of these threads that does not sleep in one of the modules any more."""
+    alive = [thread for thread in threads if isinstance(thread, threading.Thread) and thread.is_alive()]
+    sleeping = asleep(alive, modules)
+    return next((thread for thread in alive if thread not in sleeping), None)
 
 
 def tasks_here() -> list[Waiting]:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from ..errors import EndlessWait, StandStill, UsageError, explained
+from .advising import asleep, awake_among
 from .interruption import Revise, interrupt, interruptible, is_interruptible
 from .ledger import Ledger, MovableClock, OutsideThread, Party
 from .locks import locks_of
@@ -189,6 +190,9 @@ class Block:
         self.ledger.strangers = frozenset(threading.enumerate()) - {*outside}
         self.ledger.is_quiet = self._is_quiet
         self._attach_running_loop()
+        names = {module.__name__ for module in self._modules}
+        self.ledger.sleepers = asleep(self.ledger.strangers, self._modules) | self.loops.asleep(names)
+        self.ledger.on_sleeper = self._refuse_sleeper
         hook_threads(self.ledger, self._undo)
         hook_maps(self.ledger, self._undo)
         hook_scheduler(self.ledger, self._undo)
@@ -274,6 +278,7 @@ class Block:
     def requested(self) -> None:
         """Take note that a stub of this clock has got a request."""
         self.ledger.activity += 1
+        self.ledger.refuse_woken(lambda threads: awake_among(threads, self._modules))
         beyond = _requests(self._clock) - self._clock.max_polls
         if beyond > 0 and self.ledger.error is None:
             self._stop(endless(self._clock, self._resting()))
@@ -284,6 +289,10 @@ class Block:
             self._interrupt(party for party in self.ledger.parties if party not in spared)
             if insists and self.ledger.error is not None:
                 interrupt(self.ledger.error)
+
+    def _refuse_sleeper(self, name: str) -> None:
+        fix = "open the block before it starts, or start it within the block"
+        self.interrupt(explained(StandStill, f"{name} slept for real since before the block\n  fix     {fix}"))
 
     def requested_elsewhere(self) -> None:
         """Take note that a stub has got a request whose own clock nobody drives."""

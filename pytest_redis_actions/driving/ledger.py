@@ -218,6 +218,8 @@ class Ledger:
         imported: what was.
         activity: a number that grows with everything that happens.
         strangers: the threads that were there before the block; see `Party.is_counted`.
+        sleepers: the threads and tasks that slept in real time when the block opened, with what to call them.
+        on_sleeper: stops the block because of one of them.
         is_quiet: whether nothing is on its way to an event loop of the block.
     """
 
@@ -234,6 +236,9 @@ class Ledger:
         self.error: type[BaseException] | None = None
         self.activity = 0
         self.strangers: frozenset[threading.Thread] = frozenset()
+        self.sleepers: dict[Any, str] = {}
+        self.on_sleeper: Callable[[str], object] = lambda _: None
+        self._opened_at = clock.nanoseconds
         self.is_quiet: Callable[[], bool] = lambda: True
         self.tally = Tally()
         self._unmet: list[Party] = []
@@ -263,7 +268,30 @@ class Ledger:
             if (party := self.current) is not None:
                 self.leave(party)
             _stay_for_ever()
-        return self.current or self.adopt(self.expect(threading.current_thread()))
+        if (party := self.current) is not None:
+            return party
+        if self.sleepers:
+            self.refuse(threading.current_thread())
+            self.check()
+        return self.adopt(self.expect(threading.current_thread()))
+
+    def refuse(self, who: Any) -> None:
+        """Stop the block for somebody who slept in real time while the clock moved on: what they do now comes too late.
+
+        Whoever wakes before it has moved is welcome.
+        """
+        name = self.sleepers.pop(who, None)
+        if name is not None and self.now > self._opened_at:
+            self.on_sleeper(name)
+
+    def refuse_woken(self, woken: Callable[[dict[Any, str]], Any]) -> None:
+        """Stop the block if one of those who slept may have sent the request that has come.
+
+        Args:
+            woken: returns which of them has woken, or None.
+        """
+        if self.sleepers and self.now > self._opened_at and (who := woken(self.sleepers)) is not None:
+            self.refuse(who)
 
     @contextmanager
     def outside(self) -> Iterator[None]:

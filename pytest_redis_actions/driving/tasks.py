@@ -181,6 +181,7 @@ def _enter(loop: asyncio.AbstractEventLoop, seconds: float, act: Callable[[], ob
     ledger, loops = opened.ledger, opened.loops
     if ledger is None or loops is None:
         raise RuntimeError("no block is open")
+    ledger.refuse(asyncio.current_task(loop))
     ledger.check()
     seconds = 0.0 + seconds  # what is not a number is refused as asyncio refuses it
 
@@ -283,6 +284,11 @@ class Loops:
                     party.loop = None
                     party.wake()
 
+    def asleep(self, modules: set[str]) -> dict[Any, str]:
+        """Return the tasks that sleep in real time in one of the modules, each with what to call it."""
+        tasks: list[Any] = [task for loop, _ in list(self._undo.values()) for task in asyncio.all_tasks(loop)]
+        return {task: f"task {shown(task.get_name(), 20)}" for task in tasks if _sleeps_in(_chain(task), modules)}
+
     def have_input(self) -> bool:
         """Whether bytes have arrived that a loop has not read yet: it is about to run."""
         waiting: list[Any] = [loop._selector for loop, _ in list(self._undo.values())]
@@ -380,6 +386,12 @@ class Loops:
         handle = _Timer(self.ledger.seconds + delay, callback, args, loop, context)
         handle.entry = _enter(loop, max(0, delay), handle.run)
         return handle
+
+
+def _sleeps_in(coroutines: list[Any], modules: set[str]) -> bool:
+    frames = [coroutine.cr_frame for coroutine in coroutines[-2:]]
+    is_asleep = len(frames) == 2 and frames[1].f_code is asyncio.tasks.sleep.__code__
+    return is_asleep and frames[0].f_globals.get("__name__") in modules
 
 
 def _cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:
