@@ -157,7 +157,9 @@ class Components:
             return self._referred(node["$ref"], field)
         changed: Schema = {}
         for key, value in node.items():
-            if key == "$comment":
+            if key == "description":
+                changed[key] = value.partition(" Profile wire: ")[0]
+            elif key == "$comment":
                 changed["x-evidence"] = evidence(value)
             elif key == "properties":
                 fields = {name: self.inline(each, file, name) for name, each in value.items()}
@@ -166,7 +168,7 @@ class Components:
                 changed[key] = self.inline(value, file, key if field != "background_op" and field != "nodes" else field)
             elif key == "anyOf":
                 changed[key] = [self.inline(each, file) for each in value]
-            elif key in ("description", "type", "enum", "required", "minimum", "maximum", "minLength", "minProperties",
+            elif key in ("type", "enum", "required", "minimum", "maximum", "minLength", "minProperties",
                          "pattern", "examples"):  # fmt: skip
                 changed[key] = value
         return self._named(node, changed, field)
@@ -493,11 +495,13 @@ def overlay(vendors: Schema) -> Schema:
                 "title": "Actions API of the stub",
                 "x-any-request": {
                     "405": "The path does not have this method.",
+                    "408": "The rest of the request did not come in time.",
                     "413": "The body is too large.",
                     "414": "The path is too long.",
                     "421": "The request is for another host.",
                     "431": "The headers are too large.",
                     "501": "The stub does not know this method, or this transfer coding.",
+                    "505": "The request is not of HTTP/1.0 or HTTP/1.1.",
                 },
             },
         },

@@ -135,7 +135,7 @@ class TestTheDescription:
         of_the_stub = build_openapi.for_the_stub()
 
         assert codes == {"200", "400", "401", "403", "404", "406", "409", "500", "501", "503"}
-        assert set(of_the_stub["info"]["x-any-request"]) == {"405", "413", "414", "421", "431", "501"}
+        assert set(of_the_stub["info"]["x-any-request"]) == {"405", "408", "413", "414", "421", "431", "501", "505"}
         assert "413" in of_the_stub["paths"]["/v1/bdbs"]["post"]["responses"]
         assert of_the_stub["paths"].keys() == described()["paths"].keys()
 
@@ -169,6 +169,9 @@ class TestTheDescription:
         titles = [node["title"] for node in nodes(components) if isinstance(node.get("title"), str)]
 
         assert sorted(titles) == sorted(components)
+
+    def test_no_description_speaks_of_profiles(self) -> None:
+        assert "rofile" not in build_openapi.FILE.read_text(encoding="utf-8")
 
     def test_no_schema_has_a_condition(self) -> None:
         for node in nodes(described()["components"]["schemas"]):
