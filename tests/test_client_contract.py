@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import itertools
 import random
 import re
@@ -25,6 +26,10 @@ from pytest_redis_actions.client_contract import running as running_clients
 from pytest_redis_actions.client_contract.calls import Client
 from pytest_redis_actions.client_contract.capabilities import capabilities_of, several
 from pytest_redis_actions.client_contract.contract import client_of, judge
+from pytest_redis_actions.client_contract.watch import DrivenClock
+from pytest_redis_actions.client_contract.watch import Watch as PlayWatch
+from pytest_redis_actions.clock import Watched
+from pytest_redis_actions.driving.interruption import interruptible
 from pytest_redis_actions.driving.ledger import OutsideThread
 from pytest_redis_actions.options import Options
 from pytest_redis_actions.server import StubServer
@@ -243,3 +248,46 @@ def test_each_scenario_is_failed_by_an_unsound_client_for_a_reason_of_its_own() 
     told = {name for mutant in MUTANTS for name, words in mutant.fails.items() if words}
 
     assert [scenario.id for scenario in SCENARIOS if scenario.id not in told] == []
+
+
+def test_a_client_that_was_abandoned_interrupts_no_later_test() -> None:
+    clock = DrivenClock(PlayWatch(past_end=50), max_virtual_seconds=1e6)
+    clock.watch(Watched(requests=lambda: 100_000, report=lambda: ""))
+
+    with interruptible() as later_test:
+        clock.requested()
+
+    assert (later_test.pending, later_test.raised) == (None, 0)
+
+
+def test_a_client_that_swallows_everything_interrupts_only_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, authority: Authority
+) -> None:
+    source = """
+import time
+
+def wait(poll):
+    while True:
+        try:
+            poll()
+            time.sleep(1)
+        except:
+            pass
+"""
+    (tmp_path / "swallows_all.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    swallows_all: Any = importlib.import_module("swallows_all")
+
+    class Swallows(ActionsClientContract):
+        def wait(self, target: Target) -> Any:
+            port = int(target.url.rpartition(":")[2])
+            swallows_all.wait(lambda: raw_pollers.poll(port, str(target.action_uid), target.auth, 0, 0, 1))
+
+    client = Client(Swallows, ("swallows_all",), (), False, "8.2", __name__, real_seconds=2)
+    (scenario,) = (each for each in SCENARIOS if each.id == "S08")
+
+    with interruptible() as test:
+        (miss, *_) = judge(client, scenario, capabilities_of(Swallows), lambda: authority)
+
+    assert "polled on" in miss.wrong.text
+    assert (test.pending, test.raised) == (None, 0)

@@ -81,7 +81,8 @@ class DrivenClock(VirtualClock):
             self.max_polls = FREE + int(self.seconds / SHORTEST)
         else:
             self.max_polls = min(self.max_polls, len(self._watch.real) - 1)
-        super().requested()
+        if self.block is not None:  # an abandoned client goes on when its play is over, and concerns nobody then
+            super().requested()
 
 
 class FastClock(WallClock):

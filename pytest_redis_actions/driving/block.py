@@ -90,6 +90,7 @@ class Block:
         self._spared: tuple[Party, ...] = ()
         self._watching = ExitStack()
         self._met: BaseException | None = None
+        self._is_a_tests = False
         self._locks: dict[int, Any]
         self.ledger: Ledger
         self.loops: Loops
@@ -210,6 +211,7 @@ class Block:
     def _watch(self) -> None:
         """See to it that the block does not stand still; a stub's watch does so already, with its own patience."""
         guard = math.inf if self._guard is None else self._guard  # it is swept in any case
+        self._is_a_tests = self._clock.account is not None  # the client contract stops its clients by itself
         if self._clock.account is not None:
             self._watching.enter_context(self._clock.account.guarded_by(guard))
         else:
@@ -284,7 +286,7 @@ class Block:
             self._stop(endless(self._clock, self._resting()))
         if beyond > _PATIENCE:
             # A test that swallows even that meets a signal, and alone: the other error would end the signal's handler.
-            insists = beyond > 4 * _PATIENCE and is_interruptible() and not self._opener.rests
+            insists = beyond > 4 * _PATIENCE and self._is_a_tests and is_interruptible() and not self._opener.rests
             spared = (*self._spared, self._opener) if insists else self._spared
             self._interrupt(party for party in self.ledger.parties if party not in spared)
             if insists and self.ledger.error is not None:
