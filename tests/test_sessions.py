@@ -185,8 +185,8 @@ def test_a_blocked_port_says_what_to_allow(pytester: pytest.Pytester, strict: bo
     assert result.parseoutcomes() == {"passed": 2, "errors": 1}
     result.stdout.fnmatch_lines(
         [
-            "E * pytest-socket blocks the port of the stub",
-            "*   fix  allow it: --disable-socket --allow-hosts=127.0.0.1, or @pytest.mark.enable_socket on the test",
+            "pytest-socket blocks the port of the stub",
+            "  fix  allow it: --disable-socket --allow-hosts=127.0.0.1, or @pytest.mark.enable_socket on the test",
         ]
     )
     assert run(pytester, text, "--disable-socket", "--allow-hosts=127.0.0.1").parseoutcomes() == {"passed": 3}

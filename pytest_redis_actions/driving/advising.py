@@ -36,6 +36,7 @@ __tracebackhide__ = True
 _STDLIB = os.path.normpath(sysconfig.get_path("stdlib"))
 _OURS = os.path.dirname(os.path.dirname(__file__))
 _LIBRARY = re.compile(r"[/\\](site|dist)-packages[/\\]")
+_PACKAGE = re.compile(r"[/\\](?:site|dist)-packages[/\\](\w+)")
 _RUNNER = re.compile(r"[/\\](_pytest|pluggy|execnet|xdist|pytest_timeout|pytest_asyncio)([/\\]|\.py$)")
 _SERVER = re.compile(r"[/\\](socketserver\.py$|(cheroot|waitress|gunicorn|uvicorn|hypercorn)[/\\])")
 _FOR_THREADS = re.compile(r"[/\\](threading\.py|queue\.py|concurrent[/\\]futures[/\\]\w+\.py)$")
@@ -188,8 +189,8 @@ def _task(coroutine: Any) -> Waiting | None:
 
 
 def _library(line: Line) -> str:
-    found = re.search(_LIBRARY.pattern + r"(\w+)", line.path)
-    return found[2] if found else ""
+    found = _PACKAGE.search(line.path)
+    return found[1] if found else ""
 
 
 def _frames(coroutine: Any) -> Iterator[Any]:
