@@ -151,7 +151,7 @@ class TestCheckTrace:
     @pytest.mark.parametrize(
         ("name", "text", "line", "place"),
         [
-            ("a.json", '[\n"queued",\n]', "", "line 3 column 1"),
+            ("a.json", '[\n"queued"\n"x"]', "", "line 3 column 1"),
             ("a.jsonl", '"queued"\n\n"run', ":3", "line 1 column 1"),
             ("a.json", '"queued"\n"run', ":2", "line 1 column 1"),
             ("a.json", '\ufeff["queued"]', "", "a byte order mark"),

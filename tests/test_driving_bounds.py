@@ -286,6 +286,22 @@ def test_an_injected_sleep_is_bounded_too(redis_actions: RedisActions) -> None:
         poll_for_ever()
 
 
+def test_a_reply_under_way_when_the_block_ends_interrupts_no_later_test(
+    redis_actions: RedisActions, write: Callable[[str], Any]
+) -> None:
+    write("import time")
+    with redis_actions.clock.drive("driven_client"):
+        clock: Any = redis_actions.clock
+        block, opener = clock.block, clock.block._opener
+    block.ledger.error = EndlessWait
+
+    block._interrupt([opener])
+
+    assert opener.thread is threading.current_thread()
+    assert not opener.rests
+    assert sum(1 for _ in range(10_000)) == 10_000  # where it would be raised
+
+
 SPINNERS = """
 import asyncio, http.client, time
 from base64 import b64encode

@@ -91,6 +91,9 @@ class Block:
         self._watching = ExitStack()
         self._met: BaseException | None = None
         self._is_a_tests = False
+        self._interrupting = threading.Lock()
+        self._is_closing = False
+        self._thread = threading.get_ident()
         self._locks: dict[int, Any]
         self.ledger: Ledger
         self.loops: Loops
@@ -148,6 +151,10 @@ class Block:
         with _opening:
             if opened.block is not self:
                 return False
+            try:
+                self._spare_opener()
+            except (EndlessWait, StandStill):
+                self._spare_opener()  # one that came before it could be held back; the block's end tells it
             self._watching.close()
             self._await_stopped()
             self.ledger.close()
@@ -289,7 +296,7 @@ class Block:
             insists = beyond > 4 * _PATIENCE and self._is_a_tests and is_interruptible() and not self._opener.rests
             spared = (*self._spared, self._opener) if insists else self._spared
             self._interrupt(party for party in self.ledger.parties if party not in spared)
-            if insists and self.ledger.error is not None:
+            if insists and self.ledger.error is not None and not self._is_closing:
                 interrupt(self.ledger.error)
 
     def _refuse_sleeper(self, name: str) -> None:
@@ -349,9 +356,18 @@ class Block:
         """Raise the error in who is awake: a client that sleeps would meet it there, one that only polls never."""
         for party in parties:
             awake = not party.rests and party.loop is None
-            if awake and party.thread is not None and party.thread.ident is not None:
-                identity = ctypes.c_ulong(party.thread.ident)
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(self.ledger.error))
+            if not awake or party.thread is None or party.thread.ident is None:
+                continue
+            identity = ctypes.c_ulong(party.thread.ident)
+            with self._interrupting:
+                if not (self._is_closing and party is self._opener):
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(self.ledger.error))
+
+    def _spare_opener(self) -> None:
+        """See to it that a reply which is still under way raises nothing in the test after this one."""
+        with self._interrupting:
+            self._is_closing = True
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), None)
 
 
 def _is_ours(thread: threading.Thread) -> bool:
