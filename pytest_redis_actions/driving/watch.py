@@ -322,7 +322,7 @@ class _Watch:
 def _caught_sleeping() -> list[Stack]:
     """Return where threads stand, at a moment in which one of them sleeps, if there is one: and not in mid-poll."""
     threads = stacks()
-    for _ in range(10):
+    for _ in range(40):  # half a second: on a busy machine a poll takes longer than the sleep after it
         time.sleep(_TICK / 20)
         before, threads = threads, stacks()
         still = [stack for stack in threads if stack in before]
