@@ -93,7 +93,7 @@ def test_sleeping_what_remains_ends(write: Write, every: float, timeout: float, 
         polls = getattr(module, way)(every, timeout)
 
     assert polls - 1 == pytest.approx(timeout / every, abs=1)
-    # A sleep lasts up to one last place of time.time longer, so that nobody reads there that it returned early.
+    # Readings of time.time may be ahead by one last place a sleep, and a remainder is not always told from a number.
     last_places = 3e-7 * (polls if way == "wall" else 1)
     assert clock.seconds == pytest.approx(timeout, rel=0, abs=last_places)
 

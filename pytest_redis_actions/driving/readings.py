@@ -32,6 +32,7 @@ class Readings:
         self._monotonic_from = monotonic_from
         self._epoch = epoch
         self._least = (-math.inf, -math.inf)
+        self._is_wall_read = False
 
     def monotonic(self, now: int) -> float:
         """Return what `time.monotonic` reads when the clock stands at so many nanoseconds."""
@@ -39,16 +40,21 @@ class Readings:
 
     def time(self, now: int) -> float:
         """Return what `time.time` reads then."""
+        self._is_wall_read = True
+        return self._wall(now)
+
+    def _wall(self, now: int) -> float:
         return max((self._epoch * NANOSECONDS + now) / NANOSECONDS, self._least[1])
 
     def end_of(self, now: int, seconds: float) -> tuple[int, tuple[float, float]]:
         """Return when a sleep that begins now ends, in nanoseconds, and what both clocks have to read then at least."""
-        expected = _sum(self.monotonic(now), seconds), _sum(self.time(now), seconds)
+        expected = _sum(self.monotonic(now), seconds), _sum(self._wall(now), seconds)
         ends = now + nanoseconds(seconds)
         if not math.isclose((ends - now) / NANOSECONDS, seconds, rel_tol=1e-15):
             # No number that somebody wrote down: what is left until a deadline.
             ends = max(ends, round((expected[0] - self._monotonic_from) * NANOSECONDS))
-            if (seconds * _WALL_STEPS).is_integer():
+            # Readings of the wall clock run further ahead: they count once a client has read them.
+            if self._is_wall_read and (seconds * _WALL_STEPS).is_integer():
                 ends = max(ends, round((expected[1] - self._epoch) * NANOSECONDS))
         return ends, expected
 
