@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,32 @@ for name in list(os.environ):
     if name.lower().endswith("_proxy") or name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         del os.environ[name]
 
+# Hundreds of tests start an interpreter; without compiled files each compiles pytest's plugins anew, for seconds.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # The machines are shared and noisy: how long one example takes says nothing.
 hypothesis.settings.register_profile("suite", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("suite")
+
+# Seconds of real time after which a test that hangs prints the stack of each thread and ends its process.
+LIMIT, LIMIT_OF_LONG = 120, 1200
+real_stderr = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[real_stderr] = os.dup(2)  # what pytest captures later would be lost with the process
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """End a test that hangs: under xdist it fails as a crash of its worker, and the others run on."""
+    limit = LIMIT_OF_LONG if item.get_closest_marker("long") else LIMIT
+    faulthandler.dump_traceback_later(limit, exit=True, file=item.config.stash[real_stderr])
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def test_the_two_commands_are_one_line_each() -> None:
 
     assert lines == [
         "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/redis-actions demo",
-        "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest",
+        "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest -n auto",
     ]
 
 
