@@ -354,6 +354,21 @@ def test_the_evidence_names_the_edition() -> None:
     assert f"{SOURCE['commit'][:8]} ({SOURCE['date']})" in page
 
 
+def test_the_codes_that_the_evidence_lists_are_the_references() -> None:
+    page = (Path(__file__).parent.parent / "schemas" / "evidence.md").read_text(encoding="utf-8")
+    theirs = by_name({name: {*each} for name, each in FACTS["code"].items()})  # of any release: words say which
+    compared = 0
+    for row in re.findall(r"(?m)^\| (E-(?:ROUTE|NODE|START)-\d+ .*) \|$", page):
+        fact, request, *cells = row.split(" | ")
+        told = re.match(r"(GET|POST|PUT|DELETE) `(/\S+)`", request)
+        codes = next((cell for cell in cells if cell.startswith("200")), "").split(" · ")[0]
+        if told and codes and (name := name_of(*told.groups())) in theirs:
+            compared += 1
+            assert set(re.findall(r"\b[2-5]\d\d\b", re.sub(r"\(.*?\)", "", codes))) == set(theirs[name]), fact
+
+    assert compared >= 25
+
+
 # Errors that were found once, put back: the audit finds each.
 
 
