@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     )
     from .stub import RedisActions as RedisActions
 
+__tracebackhide__ = True
+
 _HOMES = {
     **dict.fromkeys(("RedisActionsError", "RedisActionsWarning"), "errors"),
     "RELEASES": "releases",
@@ -100,7 +102,9 @@ __all__ = sorted(_HOMES)
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from .arguments import unknown_in_module
+
+        raise unknown_in_module(__name__, name, (*__all__, "client_contract", "faults", "strategies"))
     from importlib import import_module
 
     value = getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import dis
 import functools
 import inspect
 import math
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ClassVar, ParamSpec, TypeVar
 
 from .errors import RedisActionsWarning, UsageError, nearest, shown
 
-__all__ = ["caller", "check_number", "check_options", "is_near", "warn", "with_example"]
+__all__ = [
+    "Suggesting",
+    "caller",
+    "check_number",
+    "check_options",
+    "is_near",
+    "unknown_in_module",
+    "warn",
+    "with_example",
+]
 
 __tracebackhide__ = True
 
@@ -32,6 +42,7 @@ def check_number(
     whole: bool = False,
     unit: str = "",
     of: str = "",
+    otherwise: str = "",
     error: type[UsageError] = UsageError,
 ) -> None:
     """Refuse an argument that is not a finite number between two bounds.
@@ -44,6 +55,7 @@ def check_number(
         whole: whether it must be an int.
         unit: what is counted, "seconds".
         of: the call that has the argument, "running".
+        otherwise: what else may be given, "None for ever".
         error: the class of what is raised.
 
     Raises:
@@ -62,7 +74,7 @@ def check_number(
         meant = max(least, 1) if above else least or 2
     raise error(
         f"{name}{f' of {of}()' if of else ''} must be {kind}, not {shown(value, 24)}",
-        fix=f"write {name}={_example(value, meant)}",
+        fix=f"write {name}={_example(value, meant)}" + (f", or {otherwise}" if otherwise else ""),
         value=value,
     )
 
@@ -87,7 +99,7 @@ def is_near(name: str, word: str, *, cutoff: float = 0.85) -> bool:
 def check_options(
     call: str,
     given: Mapping[str, object],
-    known: Iterable[str],
+    known: Collection[str],
     *,
     meant: Mapping[str, str] | None = None,
     error: type[UsageError] = UsageError,
@@ -97,7 +109,7 @@ def check_options(
     Args:
         call: "add_action".
         given: the fields.
-        known: the options.
+        known: the options, and fields that the API has.
         meant: further names that stand for an option, {"action_uid": "uid"}.
         error: the class of what is raised.
 
@@ -105,7 +117,9 @@ def check_options(
         UsageError: with the option that was meant.
     """
     for name, value in given.items():
-        option = (meant or {}).get(name) or next((word for word in known if is_near(name, word)), None)
+        option = (meant or {}).get(name)
+        if option is None and name not in known:
+            option = next((word for word in known if is_near(name, word)), None)
         if option is not None:
             raise error(
                 f"{call}({name}={shown(value, 24)}): {name} is not an option"[:80],
@@ -139,6 +153,41 @@ def _nearer(function: Callable[..., object], given: Mapping[str, object]) -> str
     known = [*inspect.signature(function).parameters]
     guesses = [(name, nearest(name, known)) for name in given if name not in known]
     return "".join(f"write {guess} for {name[:40]}; " for name, guess in guesses if guess)
+
+
+class Suggesting:
+    """The base of what users hold: a name that it lacks is answered with the one that was meant, or with all."""
+
+    _meant: ClassVar[Mapping[str, str]] = {}
+    """Names that users try -> what to write; `nearest` finds misspelt ones."""
+
+    if not TYPE_CHECKING:  # type checkers take a __getattr__ for any name
+
+        def __getattr__(self, name: str) -> object:
+            try:
+                return object.__getattribute__(self, name)
+            except AttributeError as error:
+                if name.startswith("_") or hasattr(type(self), name):
+                    raise
+                told = _with_fix(str(error), name, dir(self), self._meant)
+            raise AttributeError(told, name=None, obj=None)  # without a name Python adds no guess of its own
+
+
+def unknown_in_module(module: str, name: str, known: Iterable[str]) -> Exception:
+    """Return what a module's `__getattr__` raises: an ImportError for `from module import name`."""
+    frame = sys._getframe(2)
+    if dis.opname[frame.f_code.co_code[frame.f_lasti]] == "IMPORT_FROM":
+        return ImportError(_with_fix(f"cannot import name {name!r} from {module!r}", name, known))
+    told = f"module {module!r} has no attribute {name!r}"
+    if name.startswith("_"):
+        return AttributeError(told)
+    return AttributeError(_with_fix(told, name, known), name=None, obj=None)
+
+
+def _with_fix(told: str, name: str, known: Iterable[str], meant: Mapping[str, str] | None = None) -> str:
+    public = [each for each in known if not each.startswith("_")]
+    guess = (meant or {}).get(name) or nearest(name, public)
+    return f"{told}\n  fix  " + (f"write {guess}" if guess else f"known are {', '.join(public)}")
 
 
 def warn(text: str) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn
 
-from .arguments import check_number, with_example
+from .arguments import Suggesting, check_number, with_example
 from .errors import UsageError, shown
 
 if TYPE_CHECKING:
@@ -100,7 +100,13 @@ class Drive:
         self.is_entered = True
 
 
-class VirtualClock:
+_MEANT = {
+    **dict.fromkeys(("now", "elapsed"), "seconds"),
+    **dict.fromkeys(("tick", "travel", "forward", "move_to", "skip"), "advance"),
+}
+
+
+class VirtualClock(Suggesting):
     """A clock that starts at 0 seconds and moves only when told.
 
     Attributes:
@@ -114,6 +120,8 @@ class VirtualClock:
         guard: real seconds for which it may stand still while nothing runs; None for ever.
         account: what the watch knows about it; None while nothing watches over it.
     """
+
+    _meant = _MEANT
 
     def __init__(self, epoch: int = DEFAULT_EPOCH) -> None:
         self.epoch = _checked_epoch(epoch)
@@ -193,6 +201,7 @@ class VirtualClock:
         self.sleep(seconds)
         await asyncio.sleep(0)
 
+    @with_example('drive("my_client")')
     def drive(self, *modules: str | ModuleType, submodules: bool = False, guard: float | None = None) -> Block:
         """Let modules see this clock, wherever they use time, within a `with` block: what they sleep moves it.
 
@@ -225,7 +234,7 @@ class VirtualClock:
         if guard is not None:
             check_number("guard", guard, above=True, unit="real seconds")
 
-        frame = sys._getframe(1)
+        frame = sys._getframe(2)  # the first one is the decorator's
         drive = Drive(
             f"drive({', '.join(shown(getattr(each, '__name__', each), 40) for each in modules)})", line_of(frame)
         )
@@ -365,7 +374,7 @@ class VirtualClock:
         return self.monotonic_from + self.seconds
 
 
-class WallClock:
+class WallClock(Suggesting):
     """A clock that runs by itself, `rate` times as fast as real time.
 
     Attributes:
@@ -373,6 +382,8 @@ class WallClock:
         guard: of no use here: it moves by itself.
         rate: seconds on this clock per real second.
     """
+
+    _meant = _MEANT
 
     def __init__(self, epoch: int = DEFAULT_EPOCH, *, rate: float = 1.0) -> None:
         if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate <= 1e6:

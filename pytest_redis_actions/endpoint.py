@@ -82,19 +82,19 @@ class Endpoint:
         self.profile = profile
         self.clock = clock
         self.access = access
-        self.journal = Journal()
         self.incidents = Incidents()
         self._unrouted: list[str] = []
         self._bdb_envelope = bdb_envelope
         self._forgotten = forgotten or {}
         self._records = Records(release)
         self._injection = Injection()
-        self._past_end = PastEnd(past_end, self.journal)
         self.on_past_end: Callable[[PolledOn], object] = lambda polled_on: None
         """Called, without the lock, when a client has to be stopped."""
         self._starting = Starting(self._records, self._injection, release=release, profile=profile)
         self._under_way: dict[int, tuple[int, tuple[str, ...]]] = {}
         self._lock = threading.Lock()
+        self.journal = Journal(_locked(self._lock, self._starting.knows))
+        self._past_end = PastEnd(past_end, self.journal)
 
     # What a test does
 
@@ -151,7 +151,7 @@ class Endpoint:
         ]
         known = f"\n    {difference(planned.path)}" if find(planned.path) is None else ""
         what = f"came, and started nothing: {came[-1]}" if came else "none came"
-        return f"{planned.method} {planned.path}: {what}{known}"
+        return f"{planned.method} {planned.path}: {what}{known}\n    at {planned.place}"
 
     def inject(self, injected: Injected) -> None:
         """Let a fault happen."""
@@ -173,7 +173,7 @@ class Endpoint:
     def unfired(self) -> tuple[str, ...]:
         """The faults that no request has met, and why."""
         with self._lock:
-            return self._injection.unfired
+            return self._injection.unfired(self._starting.knows)
 
     @property
     def polled_on(self) -> PolledOn | None:
@@ -600,3 +600,13 @@ def _changed(answer: Answer, fault: Fault) -> Answer:
 def _key(request: Request, reply: Reply) -> int:
     """Return what stands for a request and its reply: the same for two that tell the client the same."""
     return hash((request.method, request.target, reply.code, reply.body))
+
+
+def _locked(lock: threading.Lock, knows: Callable[[str], bool]) -> Callable[[str], bool]:
+    """Return `knows`, asked under a lock; it holds no endpoint, so that this one is freed as soon as it is left."""
+
+    def ask(uid: str) -> bool:
+        with lock:
+            return knows(uid)
+
+    return ask

@@ -15,12 +15,12 @@ import math
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import wire
-from .arguments import check_number, warn, with_example
+from .arguments import check_number, unknown_in_module, warn, with_example
 from .errors import UsageError, advice, nearest, shown
-from .script import is_json, jump
+from .script import FIELDS, is_json, jump
 
 __all__ = [
     "ABSENT",
@@ -55,6 +55,7 @@ __all__ = [
 __tracebackhide__ = True
 
 LONGEST_REAL = 30.0  # seconds
+_REDIRECTIONS = (301, 302, 303, 307, 308)
 _JSON = wire.CONTENT_TYPE
 _HTML = "text/html; charset=utf-8"
 
@@ -134,6 +135,8 @@ def status(
     check_number("code", code, least=200, most=599, whole=True, of="status")
     if content is None and code < 300 and code != 204:
         warn(f"faults.status({code}) is an error body with a status of success; faults.body(…) sends another body")
+    if code in _REDIRECTIONS and "location" not in {str(name).lower() for name in headers or {}}:
+        warn(f'faults.status({code}) leads nowhere; faults.redirect("/v1/…", code={code}) has a Location')
     if not isinstance(headers or {}, Mapping):
         raise UsageError(
             f"headers={shown(headers, 30)} is not a mapping", fix='write headers={"X-A": "b"}', value=headers
@@ -206,7 +209,7 @@ def html(code: int = 502) -> Fault:
 @with_example('faults.redirect("/v1/elsewhere")')
 def redirect(to: str, *, code: int = 302) -> Fault:
     """A redirection, to a path or to a whole URL."""
-    if code not in (301, 302, 303, 307, 308):
+    if code not in _REDIRECTIONS:
         raise UsageError(
             f"redirect(code={shown(code, 20)}) is not a redirection", fix="give 301, 302, 303, 307 or 308", value=code
         )
@@ -266,19 +269,13 @@ def conflict() -> Fault:
     return status(409, wire.error("conflict", "another operation is in progress"))
 
 
-_FIELDS = (
-    "action_uid", "creation_time", "error_code", "error_message", "heartbeat", "name", "node_uid", "object_name",
-    "pending_ops", "progress", "state", "status",
-)  # fmt: skip
-
-
 @with_example('faults.record(status="Completed")')
 def record(**fields: object) -> Fault:
     """The API's reply, in whose records some fields are others: `record(status="Completed", name=faults.ABSENT)`."""
     if not fields:
         raise UsageError("record() changes nothing", fix='name a field: record(status="Completed")')
     for name, value in fields.items():
-        meant = nearest(name, _FIELDS, cutoff=0.85)
+        meant = nearest(name, FIELDS, cutoff=0.85)
         if meant not in (None, name):
             raise UsageError(
                 f"record({name[:40]}=…): {name[:20]} is nearly {meant}", fix=f"write {meant}=…", value=name
@@ -413,6 +410,12 @@ def drawn_from(only: Iterable[str] | None, never: Iterable[str]) -> tuple[str, .
     if not left:
         raise UsageError("chaos() is left without any fault", fix="name one in only, or fewer in never", value=only)
     return left
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise unknown_in_module(__name__, name, __all__)
 
 
 def random_fault(source: random.Random, names: Sequence[str]) -> Fault:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from . import polling
-from .arguments import with_example
+from .arguments import Suggesting, with_example
 from .endpoint import Endpoint
 from .errors import UsageError
 from .journal import Exchange
@@ -16,13 +17,18 @@ __all__ = ["Action"]
 __tracebackhide__ = True
 
 
-class Action:
+class Action(Suggesting):
     """A handle on one operation: a task, a state machine, or an import, export or backup.
 
     Attributes:
         uid: its action_uid.
         name: its name on the API, or the request that will start it.
     """
+
+    _meant: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("id", "action_uid", "task_id"), "uid"),
+        **dict.fromkeys(("progress", "body", "history"), "trace"),
+    }
 
     def __init__(self, endpoint: Endpoint, uid: str, name: str) -> None:
         self._endpoint = endpoint

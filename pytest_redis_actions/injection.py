@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import inspect
 import random
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 
 from . import faults
-from .arguments import check_number
+from .arguments import caller, check_number
 from .errors import UsageError, shown
 from .faults import Fault, random_fault
-from .routes import Match, check_request, difference, find, matches, split
+from .routes import METHODS, Match, check_request, difference, find, is_segment, matches, split
 from .script import Step
 
 __all__ = ["Injected", "Injection", "aimed", "separate"]
@@ -37,6 +37,7 @@ class Injected:
         count: how many meet the fault then; None for all of them.
         begins, ends: seconds on the clock, where it is timed.
         optional: whether it may meet no request at all.
+        place: where the test asked for it, "test_it.py:12 in test_it".
     """
 
     fault: Fault
@@ -48,6 +49,7 @@ class Injected:
     begins: float | None = None
     ends: float = float("inf")
     optional: bool = False
+    place: str = field(default_factory=caller)
     seen: int = 0
     fired: int = 0
 
@@ -61,8 +63,12 @@ class Injected:
             return False
         return self.begins is None or self.begins <= now < self.ends
 
-    def __str__(self) -> str:
-        """Its name, what it waits for, and how many such requests have come: why it has not happened."""
+    def told(self, knows: Callable[[str], bool]) -> str:
+        """Return its name, what it waits for, how many such requests have come, and its line: why it has not happened.
+
+        Args:
+            knows: whether there is an operation of a uid.
+        """
         wanted = f"{self.method} /{'/'.join(self.template)}" if self.template else ""
         wanted = f" on {wanted}" if wanted else f" on {self.uid}" if self.uid else ""
         after = f" after {self.after} requests" if self.after else ""
@@ -71,7 +77,9 @@ class Injected:
         came = f"{self.seen} came" if self.seen else "none came"
         path = "/" + "/".join(self.template)
         hint = f"\n    {difference(path)}" if self.template and find(path) is None else ""
-        return f"{self.fault.name}{wanted}{after}{when}: {came}{hint}"
+        if self.uid is not None and not knows(self.uid):
+            hint = f"\n    there is no operation {shown(self.uid, 40)}: write on=action"
+        return f"{self.fault.name}{wanted}{after}{when}: {came}{hint}\n    at {self.place}"
 
     @property
     def is_due(self) -> bool:
@@ -118,8 +126,11 @@ def _target(on: object) -> tuple[str | None, str | None, tuple[str, ...]]:
     method, _, path = on.partition(" ")
     if on.startswith("/"):
         raise UsageError(f"on={shown(on, 40)} lacks the method", fix=f"write on={f'GET {on}'[:80]!r}", value=on)
-    if not path:
+    if not path and is_segment(on) and on not in METHODS:
         return on, None, ()
+    if not path:
+        fix = f'write on="{on} /v1/actions/{{uid}}"' if on in METHODS else "give a handle, or action.uid"
+        raise UsageError(f"on={shown(on, 40)} can be no uid", fix=fix, value=on)
     check_request(method, path)
     return None, method, split(path)
 
@@ -191,11 +202,14 @@ class Injection:
         self._in_a_row += 1
         return random_fault(source, self._drawn_from)
 
-    @property
-    def unfired(self) -> tuple[str, ...]:
-        """The faults that no request has met, although one should have, and why; and chaos that no GET has met."""
+    def unfired(self, knows: Callable[[str], bool]) -> tuple[str, ...]:
+        """Return the faults that no request has met, although one should have, and why; and chaos that no GET has met.
+
+        Args:
+            knows: whether there is an operation of a uid.
+        """
         met_none = (f"{self.chaos_call}: no GET came",) if self._chaos is not None and not self._drawn else ()
-        return (*(str(each) for each in self._injected if not (each.fired or each.optional)), *met_none)
+        return (*(each.told(knows) for each in self._injected if not (each.fired or each.optional)), *met_none)
 
 
 def separate(script: Iterable[Step | Fault] | None) -> tuple[list[Step] | None, list[Injected]]:

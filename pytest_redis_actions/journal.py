@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import overload
+from typing import ClassVar, overload
 
-from .arguments import check_number, with_example
-from .errors import UsageError, shown
+from .arguments import Suggesting, check_number, with_example
+from .errors import UsageError, advice, shown
+from .lifecycle import STATUSES
 from .redaction import Headers
 from .routes import ROUTES, check_request, difference, find
 
@@ -107,10 +108,21 @@ class Exchange:
         return f"{line}  (left over from {self.left_over})" if self.left_over else line
 
 
-class Journal(Sequence[Exchange]):
-    """Every exchange of one stub, in order: a sequence that only the stub adds to."""
+class Journal(Suggesting, Sequence[Exchange]):
+    """Every exchange of one stub, in order: a sequence that only the stub adds to.
 
-    def __init__(self) -> None:
+    Args:
+        knows: whether there is an operation of a uid; without it every uid may be asked for.
+    """
+
+    _meant: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("polls", "polled"), "polls_of(uid)"),
+        **dict.fromkeys(("requests", "filter", "find"), "where(…)"),
+        **dict.fromkeys(("first", "last", "all"), "journal[0], journal[-1], list(journal)"),
+    }
+
+    def __init__(self, knows: Callable[[str], bool] | None = None) -> None:
+        self._knows = knows or (lambda uid: True)
         self._exchanges: list[Exchange] = []
         self._by_uid: dict[str, list[Exchange]] = {}
 
@@ -146,8 +158,16 @@ class Journal(Sequence[Exchange]):
         return exchange
 
     def of(self, uid: str) -> tuple[Exchange, ...]:
-        """Return every request about an operation: polls, and what starts, cancels or merely asks for it."""
-        _check_uid(uid)
+        """Return every request about an operation: polls, and what starts, cancels or merely asks for it.
+
+        Raises:
+            UsageError: there is no such operation, and no request was about one.
+        """
+        if not isinstance(uid, str):
+            raise UsageError(f"uid must be a text, not {shown(uid, 30)}", fix="write action.uid", value=uid)
+        if uid not in self._by_uid and not self._knows(uid):
+            fix = f"{advice(uid, self._by_uid)}requests were about {', '.join([*self._by_uid][:3]) or 'none'}"
+            raise UsageError(f"there is no operation {shown(uid, 40)}", fix=fix, value=uid)
         return tuple(self._by_uid.get(uid, ()))
 
     def polls_of(self, uid: str) -> tuple[Exchange, ...]:
@@ -178,15 +198,22 @@ class Journal(Sequence[Exchange]):
             until: seconds on the stub's clock, not included.
 
         Raises:
-            UsageError: what no exchange can have, such as a method in lower case or a route that there is not.
+            UsageError: what no exchange can have, such as a method in lower case or a route that there is not; a status
+                that is none of the API's, unless a reply showed it.
         """
         if method is not None or route is not None:
             check_request(method or "GET", route or "/")
         if route is not None and route not in {each.template for each in ROUTES}:
             raise UsageError(f"route {shown(route, 40)} is not a route's template", fix=_template(route), value=route)
-        for name, value, whole in (("code", code, True), ("since", since, False), ("until", until, False)):
-            if value is not None:
-                check_number(name, value, whole=whole)
+        if code is not None:
+            check_number("code", code, least=100, most=599, whole=True)
+        for name, instant in (("since", since), ("until", until)):
+            if instant is not None:
+                check_number(name, instant)
+        if since is not None and until is not None and since >= until:
+            text = f"since={shown(since, 20)} is not before until={shown(until, 20)}"
+            raise UsageError(text, fix="exchange the two", value=since)
+        self._check_status(status)
         return tuple(
             exchange
             for exchange in (self if uid is None else self.of(uid))
@@ -198,10 +225,14 @@ class Journal(Sequence[Exchange]):
             and (until is None or exchange.seconds < until)
         )
 
-
-def _check_uid(uid: object) -> None:
-    if not isinstance(uid, str):
-        raise UsageError(f"uid must be a text, not {shown(uid, 30)}", fix="write action.uid", value=uid)
+    def _check_status(self, status: object) -> None:
+        if status is None or status in STATUSES or any(status in exchange.statuses() for exchange in self):
+            return
+        raise UsageError(
+            f"status {shown(status, 40)} is not one of the API's, and was never shown",
+            fix=f"{advice(status, STATUSES)}known are {', '.join(STATUSES)}",
+            value=status,
+        )
 
 
 def _template(path: str) -> str:

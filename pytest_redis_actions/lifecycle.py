@@ -13,7 +13,19 @@ from functools import cache
 from .errors import UsageError, advice, exact, shown
 from .releases import NEWEST, RELEASES, has
 
-__all__ = ["GONE", "KINDS", "OTHER", "STATE_MACHINE", "TASK", "V2", "Lifecycle", "check_kind", "lifecycle", "owners"]
+__all__ = [
+    "GONE",
+    "KINDS",
+    "OTHER",
+    "STATE_MACHINE",
+    "STATUSES",
+    "TASK",
+    "V2",
+    "Lifecycle",
+    "check_kind",
+    "lifecycle",
+    "owners",
+]
 
 __tracebackhide__ = True
 
@@ -125,6 +137,10 @@ def lifecycle(kind: str, release: str = NEWEST, profile: str = "wire") -> Lifecy
     else:
         table = _STATE_MACHINE if kind == STATE_MACHINE else _V2
     return Lifecycle(kind, release, profile, table)
+
+
+STATUSES = (*lifecycle(TASK).statuses, *(each for each in _STATE_MACHINE if each not in _TASK_WITH_ABORTED))
+"""Every status of the newest release, of whatever kind."""
 
 
 def check_kind(kind: object) -> str:

@@ -111,9 +111,24 @@ class Options:
         for name in ("guard", "max_polls", "max_virtual_seconds"):
             bound = getattr(self, name)
             if bound is not None:
-                check_number(name, bound, above=True, error=OptionError)
+                check_number(
+                    name,
+                    bound,
+                    above=True,
+                    whole=name == "max_polls",
+                    otherwise="None for ever" if name == "guard" else "",
+                    error=OptionError,
+                )
         if self.past_end is not None:
-            check_number("past_end", self.past_end, least=1, whole=True, unit="polls", error=OptionError)
+            check_number(
+                "past_end",
+                self.past_end,
+                least=1,
+                whole=True,
+                unit="polls",
+                otherwise="None for never",
+                error=OptionError,
+            )
         check_number("refuses", self.refuses, most=1e9, unit="seconds", error=OptionError)
 
     def _check_clock(self) -> None:

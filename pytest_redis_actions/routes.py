@@ -19,6 +19,7 @@ from .parameters import Carried
 from .releases import has
 
 __all__ = [
+    "METHODS",
     "ROUTES",
     "Match",
     "Read",
@@ -28,6 +29,7 @@ __all__ = [
     "difference",
     "find",
     "is_known",
+    "is_segment",
     "matches",
     "split",
 ]
@@ -293,6 +295,11 @@ ROUTES: tuple[Route, ...] = (
 def split(path: str) -> tuple[str, ...]:
     """Return the segments of a path as sent, percent-encoding and dots untouched: "%2f" never separates."""
     return tuple(path.split("/")[1:])
+
+
+def is_segment(text: str) -> bool:
+    """Tell whether a client can send a text as one segment of a path, and as it stands if it is ASCII."""
+    return text not in ("", ".", "..") and not {*text} & {*"/?#%"}
 
 
 def matches(template: tuple[str, ...], segments: tuple[str, ...]) -> bool:

@@ -21,6 +21,7 @@ from .errors import ScriptError, nearest, shown
 from .lifecycle import GONE, OTHER, STATE_MACHINE, TASK, Lifecycle, lifecycle, owners
 
 __all__ = [
+    "FIELDS",
     "Moment",
     "Script",
     "Step",
@@ -50,10 +51,20 @@ _NANOSECONDS = 1_000_000_000
 _JUMP = "jump"
 _SPANS = {
     **dict.fromkeys(("ms", "millis", "milliseconds"), 0.001),
-    **dict.fromkeys(("sec", "secs"), 1),
+    **dict.fromkeys(("sec", "secs", "duration", "delay", "interval", "timeout"), 1),
     **dict.fromkeys(("min", "mins", "minute", "minutes"), 60),
     **dict.fromkeys(("hour", "hours", "hrs"), 3600),
     **dict.fromkeys(("day", "days"), 86_400),
+}
+FIELDS = (
+    "action_uid", "creation_time", "error", "error_code", "error_message", "heartbeat", "name", "node_uid",
+    "object_name", "pending_ops", "progress", "state", "status", "task_id",
+)  # fmt: skip
+"""The fields of the records of v1."""
+_MEANT = {
+    **dict.fromkeys(("count", "times", "requests"), "polls"),
+    **dict.fromkeys(("message", "reason"), "error_message"),
+    "code": "error_code",
 }
 _MOVING = ("running", "active")
 _ERROR_FIELDS = {TASK: ("error_code", "error_message"), STATE_MACHINE: ("error",), OTHER: ("error",)}
@@ -115,7 +126,7 @@ def _check_field(status: str, name: str, value: object) -> None:
             fix="write the step of that name; faults.record(status=…) sends another word",
             value=value,
         )
-    check_options(status, {name: value}, ("polls", "seconds", "progress"), error=ScriptError)
+    check_options(status, {name: value}, ("polls", "seconds", "progress", *FIELDS), meant=_MEANT, error=ScriptError)
     if not is_json(value):
         raise ScriptError(
             f"{status}({name}={shown(value, 30)}) is not JSON",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from .access import Access
+from .arguments import with_example
 from .clock import VirtualClock
 from .coverage import Coverage
 from .driving.interruption import interruptible
@@ -188,6 +189,7 @@ class SessionServer:
         given = _settings(self._config)
         return Options.of({**given, **({"release": _releases(given["release"])[0]} if "release" in given else {})})
 
+    @with_example('redis_actions_factory(release="7.4")')
     def make(self, **options: object) -> RedisActions:
         """Return a stub that ends with its `with` block, or with the session.
 
@@ -234,6 +236,7 @@ class SessionServer:
         """Yield the function that makes further stubs; close and check them afterwards, the last one first."""
         base = {name: value for name, value in _given(node).items() if name in _SETTINGS}
 
+        @with_example('make_redis_actions(release="7.4")')
         def make_redis_actions(**given: object) -> RedisActions:
             options = Options.of({**base, "release": release, **given})
             stub = RedisActions.on(self._own_server(options, opened), options, forgotten=self._forgotten)

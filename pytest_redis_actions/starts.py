@@ -8,32 +8,40 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 
 from . import wire
 from .access import ANYBODY
+from .arguments import caller
 from .errors import UsageError, shown
 from .injection import Injected, Injection
-from .lifecycle import TASK
+from .lifecycle import OTHER, STATE_MACHINE, TASK
 from .messages import Answer, Call, Refused, document_of, refusal
 from .model import Operation, Place
 from .parameters import CLUSTER_ACTIONS, NODE_ACTIONS, NOTHING, UNDOCUMENTED, Carried
 from .records import Records
 from .redaction import blank
 from .releases import has
-from .routes import ROUTES, Route, Start, find, matches, split
+from .routes import ROUTES, Route, Start, find, is_segment, matches, split
 from .script import Script, Step, default_script, kind_of
 
 __all__ = ["NAMES", "Planned", "Starting", "outside", "place_of", "script_of"]
 
 __tracebackhide__ = True
 
-NAMES = (
-    *NODE_ACTIONS, *CLUSTER_ACTIONS, "remove_node", "retry_bdb", "backup", "SMBindEndpoint", "SMStandaloneRedisMigrate",
-    *dict.fromkeys(start.name for route in ROUTES for start in route.methods.values() if isinstance(start, Start)),
-)  # fmt: skip
-"""The names of operations that clusters are known to use."""
+NAMES: Mapping[str, str] = {
+    **dict.fromkeys((*NODE_ACTIONS, *CLUSTER_ACTIONS, "remove_node", "retry_bdb"), TASK),
+    **dict.fromkeys(("SMBindEndpoint", "SMStandaloneRedisMigrate"), STATE_MACHINE),
+    "backup": OTHER,
+    **{
+        start.name: start.kind
+        for route in ROUTES
+        for start in route.methods.values()
+        if isinstance(start, Start) and start.name
+    },
+}
+"""The names of operations that clusters are known to use -> their kinds."""
 _LISTED_NODE_NAME = {"remove": "remove_node"}  # E-C11
 _NEVER_START = ("GET", "HEAD", "OPTIONS")
 _BDB_UID = re.compile("[1-9][0-9]{0,8}")
@@ -44,7 +52,7 @@ Document = Mapping[str, object]
 
 @dataclass
 class Planned:
-    """What the next request of a method and path starts: see `Starting.plan`."""
+    """What the next request of a method and path starts, and where a test said so: see `Starting.plan`."""
 
     method: str
     template: tuple[str, ...]
@@ -53,6 +61,7 @@ class Planned:
     script: Script | None
     faults: tuple[Injected, ...] = ()
     optional: bool = False
+    place: str = field(default_factory=caller)
 
     @property
     def path(self) -> str:
@@ -105,9 +114,9 @@ class Starting:
         """Return a uid that nothing has yet: the given one, or a fresh one."""
         if uid is None:
             return str(uuid.uuid4())
-        if not (isinstance(uid, str) and uid and "/" not in uid):
+        if not (isinstance(uid, str) and is_segment(uid)):
             raise UsageError(
-                f"uid must be a text without a slash, not {shown(uid, 30)}", fix="give one such as a UUID", value=uid
+                f"uid must be a text without / ? # %, not {shown(uid, 30)}", fix="give one such as a UUID", value=uid
             )
         self._records.check_new(uid)
         for planned in self._planned:
@@ -118,6 +127,10 @@ class Starting:
                     value=uid,
                 )
         return uid
+
+    def knows(self, uid: str) -> bool:
+        """Tell whether there is an operation of this uid, or one is announced."""
+        return uid in self._records or any(planned.uid == uid for planned in self._planned)
 
     @property
     def unmet(self) -> tuple[Planned, ...]:
@@ -241,7 +254,15 @@ def _start_of(method: str, path: str) -> Start | None:
     """
     match = find(path)
     start = match.route.methods.get(method) if match else None
-    if isinstance(start, Start):
+    if match is not None and isinstance(start, Start):
+        for name in ("bdb_uid", "object_uid"):
+            given = match.values.get(name, "{")
+            if not (given.startswith("{") or _BDB_UID.fullmatch(given)):
+                raise UsageError(
+                    f"{method} {shown(path, 40)} can start nothing: {shown(given, 20)} is not a uid",
+                    fix=f"write {match.route.template!r}, or a number from 1",
+                    value=path,
+                )
         return start
     if match is not None or method in _NEVER_START:
         starting = [name for name, what in match.route.methods.items() if isinstance(what, Start)] if match else []

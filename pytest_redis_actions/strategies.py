@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 try:
     from hypothesis import strategies as st
@@ -16,6 +16,7 @@ except ImportError:
 
     raise MissingExtra("pytest_redis_actions.strategies", extra="hypothesis", missing="hypothesis") from None
 
+from .arguments import unknown_in_module, with_example
 from .errors import UsageError, advice, shown
 from .lifecycle import STATE_MACHINE, TASK, V2, check_kind, lifecycle
 from .releases import NEWEST, check_profile, check_release, not_before
@@ -58,6 +59,7 @@ def _task_progress(release: str) -> st.SearchStrategy[Any]:
     return st.one_of(_percents, whole.map(str), st.floats(0, 100).map("{:.2f}".format))
 
 
+@with_example("pending_operations()")
 def pending_operations(*, profile: str = "wire") -> st.SearchStrategy[Document]:
     """Return pending operations of a shard (E-OPS-1): the reference has their progress begin at 1."""
     least = 1 if check_profile(profile) == "documented" else 0
@@ -79,6 +81,7 @@ def _pending_ops(profile: str) -> st.SearchStrategy[Document]:
     return st.dictionaries(_numbers, pending_operations(profile=profile), max_size=2)
 
 
+@with_example('actions(release="8.2")')
 def actions(*, release: str | None = None, profile: str = "wire") -> st.SearchStrategy[Document]:
     """Return tasks of v1 that keep the contract of a release and profile."""
     release = NEWEST if release is None else check_release(release)
@@ -128,11 +131,13 @@ def _state_machine(draw: st.DrawFn, release: str, profile: str) -> Document:
     return draw(_some(required, optional))
 
 
+@with_example('state_machines(release="8.2")')
 def state_machines(*, release: str | None = None, profile: str = "wire") -> st.SearchStrategy[Document]:
     """Return state machines of v1 that keep the contract of a release and profile."""
     return _state_machine(NEWEST if release is None else check_release(release), profile)
 
 
+@with_example('actions_v2(release="8.2")')
 def actions_v2(*, release: str | None = None, profile: str = "wire") -> st.SearchStrategy[Document]:
     """Return actions of v2 that keep the contract of a profile; it is the same since 7.22."""
     check_release(NEWEST if release is None else release)
@@ -157,6 +162,7 @@ def actions_v2(*, release: str | None = None, profile: str = "wire") -> st.Searc
     return _some(required, {"action_type": kinds, "additional_info": info})
 
 
+@with_example('action_lists(release="8.2")')
 def action_lists(*, release: str | None = None, profile: str = "wire") -> st.SearchStrategy[Document]:
     """Return replies to `GET /v1/actions` that keep the contract of a release and profile."""
     return st.fixed_dictionaries(
@@ -167,6 +173,7 @@ def action_lists(*, release: str | None = None, profile: str = "wire") -> st.Sea
     )
 
 
+@with_example("errors()")
 def errors() -> st.SearchStrategy[Document]:
     """Return error bodies as clusters send them (E-ERR-1)."""
     return _some({"description": st.text(max_size=40), "error_code": st.text(string.ascii_lowercase, min_size=1)}, {})
@@ -209,6 +216,7 @@ RULES: tuple[str, ...] = tuple(_BREAKING)
 """The rules of a task of the newest release that `breaking` can break."""
 
 
+@with_example('breaking("status missing")')
 def breaking(rule: str) -> st.SearchStrategy[tuple[Any, str, str]]:
     """Return what breaks exactly one rule of a task: (document, keyword, JSON Pointer), as a Violation reports it.
 
@@ -235,6 +243,7 @@ def _trace(draw: st.DrawFn, kind: str, release: str, profile: str) -> list[str]:
     return seen
 
 
+@with_example('traces("task", release="8.2")')
 def traces(kind: str = TASK, *, release: str | None = None, profile: str = "wire") -> st.SearchStrategy[list[str]]:
     """Return the statuses that a poller may see of one operation, in order; polls may miss states.
 
@@ -244,3 +253,9 @@ def traces(kind: str = TASK, *, release: str | None = None, profile: str = "wire
         profile: "documented" for the statuses that the reference of that release has.
     """
     return _trace(check_kind(kind), NEWEST if release is None else check_release(release), check_profile(profile))
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise unknown_in_module(__name__, name, __all__)

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import polling
 from .access import Access
-from .arguments import check_options, warn, with_example
+from .arguments import Suggesting, check_options, warn, with_example
 from .clock import Clock, VirtualClock, Watched
 from .coverage import Coverage
 from .driving.interruption import interruptible
+from .driving.targets import modules_of
 from .endpoint import Endpoint
 from .errors import EndlessWait, UnfiredFaults, UnmetStarts, UnroutedRequests, UsageError, explained, nearest, shown
 from .faults import Fault, drawn_from
@@ -28,7 +29,7 @@ from .parameters import NODE_ACTIONS
 from .past_end import PolledOn
 from .report import coverage, report_lines
 from .routes import check_request
-from .script import Step, is_json
+from .script import FIELDS, Step, is_json
 from .server.certificates import Authority
 from .starts import NAMES
 
@@ -44,7 +45,7 @@ __tracebackhide__ = True
 _NODE_ACTIONS = (*NODE_ACTIONS, "remove_node")  # E-C11
 
 
-class RedisActions:
+class RedisActions(Suggesting):
     """The stub of one Redis Enterprise cluster: what the fixture `redis_actions` gives a test.
 
     Outside pytest it opens a port of its own, and takes the options of the marker; with `with` it is as strict as the
@@ -64,9 +65,32 @@ class RedisActions:
         MissingExtra: `tls` without the extra.
     """
 
+    _meant: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("base_url", "host", "address"), "url"),
+        **dict.fromkeys(("user", "username", "password", "credentials"), "auth"),
+        **dict.fromkeys(("requests", "polls", "history"), "journal"),
+        **dict.fromkeys(("add_task", "add_job", "start"), "add_action"),
+        "wait_for": "wait_for(poll, …), imported from pytest_redis_actions",
+        **{name: f"clock.{name}" for name in ("advance", "asleep", "drive", "sleep", "time")},
+    }
+
+    if not TYPE_CHECKING:
+
+        def __setattr__(self, name: str, value: object) -> None:
+            own = getattr(type(self), name, None)
+            if not name.startswith("_") and name not in ("clock", "journal", "played") and not callable(own):
+                raise UsageError(
+                    f"redis_actions.{name} = {shown(value, 24)} sets nothing"[:80],
+                    fix=f"options go on the marker, @pytest.mark.redis_actions({name}=…), and scripts to add_action",
+                    value=value,
+                )
+            object.__setattr__(self, name, value)
+
     @with_example('RedisActions(release="7.4")')
     def __init__(self, **options: Any) -> None:
         given = Options.of(options)
+        for each in given.drive:
+            modules_of(each)
         with ExitStack() as opened:
             self._set_up(given, open_server(given, opened, lambda: _own_authority(opened)), None)
             self._begin()
@@ -222,11 +246,14 @@ class RedisActions:
             UsageError: a uid that is in use, a name or node_uid that is not a text, a status or progress.
         """
         _check_text("name", name)
-        _check_name(name)
-        check_options("add_action", fields, ("script", "node_uid", "creation_time"), meant={"action_uid": "uid"})
+        _check_name(name, TASK)
+        check_options(
+            "add_action", fields, ("script", "node_uid", "creation_time", *FIELDS), meant={"action_uid": "uid"}
+        )
         _check_fields(fields)
         _check_scripted(fields)
-        node_uid = None if node_uid is None else _check_text("node_uid", node_uid)
+        if node_uid is not None:
+            _check_form("node_uid", _check_text("node_uid", node_uid), "{}")
         listed = "remove_node" if name == "remove" and node_uid else name
         place = (
             Place("remove" if name == "remove_node" else name, node_uid) if node_uid and name in _NODE_ACTIONS else None
@@ -260,8 +287,8 @@ class RedisActions:
             UsageError: a uid that is in use, a name or object_name that is not a text.
         """
         _check_text("name", name)
-        _check_name(name)
-        _check_text("object_name", object_name)
+        _check_name(name, STATE_MACHINE)
+        _check_form("object_name", _check_text("object_name", object_name), "bdb:{}")
         uid = self._add(STATE_MACHINE, name, script, uid, object_name=object_name)
         return Action(self._endpoint, uid, name)
 
@@ -283,7 +310,7 @@ class RedisActions:
             additional_info: what stands in the body's additional_info.
         """
         _check_text("name", name)
-        _check_name(name)
+        _check_name(name, OTHER)
         check_options("add_other", additional_info, ("script",), meant={"action_uid": "uid"})
         _check_fields(additional_info)
         fields = tuple(additional_info.items())
@@ -473,6 +500,7 @@ class RedisActions:
         """Return which statuses and steps clients have seen."""
         return coverage(self._endpoint)
 
+    @with_example("pytest_redis_actions.validate(document, kind) for a document of your own")
     def validate(self) -> None:
         """Fail if a body that the stub has sent departs from the contract.
 
@@ -580,11 +608,24 @@ def _own_authority(opened: ExitStack) -> Authority:
     return authority
 
 
-def _check_name(name: str) -> None:
-    """Warn of a name that is nearly one that clusters use."""
+_ADDS = {TASK: "add_action", STATE_MACHINE: "add_state_machine", OTHER: "add_other"}
+
+
+def _check_name(name: str, kind: str) -> None:
+    """Warn of a name that is nearly one that clusters use, or one that another kind of operation has."""
     guess = None if name in NAMES else nearest(name, NAMES, cutoff=0.9)
     if guess:
         warn(f"{shown(name, 40)} is not a name that clusters use; {guess!r} is")
+    elif NAMES.get(name, kind) != kind:
+        warn(f"{name!r} is not added by {_ADDS[kind]}; use {_ADDS[NAMES[name]]}({name!r}, …)")
+
+
+def _check_form(what: str, value: str, form: str) -> None:
+    """Warn of a text that clusters were never seen to send. Source: E-TASK-7, E-NAME-5."""
+    uid = value.removeprefix(form.format(""))
+    if not (value == form.format(uid) and uid.isascii() and uid.isdigit() and uid[0] != "0"):
+        number = "".join(filter(str.isdigit, value)).lstrip("0") or "1"
+        warn(f"{what}={shown(value, 30)} is not of the form that clusters use: {form.format(number)!r}")
 
 
 def _check_text(what: str, value: object) -> str:

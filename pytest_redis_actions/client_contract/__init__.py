@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .scenarios import Scenario as Scenario
     from .target import Target as Target
 
+__tracebackhide__ = True
+
 _HOMES = {
     "ActionsClientContract": "contract",
     "Play": "scenarios",
@@ -35,7 +37,9 @@ __all__ = sorted(_HOMES)
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from ..arguments import unknown_in_module
+
+        raise unknown_in_module(__name__, name, __all__)
     from importlib import import_module
 
     value = getattr(import_module(f".{_HOMES[name]}", __name__), name)

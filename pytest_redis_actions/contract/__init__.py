@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from ..arguments import with_example
 from ..errors import UsageError, exact, shown
 from ..releases import NEWEST
 from .violation import CODES, ContractError, Violation
@@ -29,6 +30,7 @@ __tracebackhide__ = True
 _APIS = ("v1", "v2")
 
 
+@with_example('violations(document, "action", release="8.2")')
 def violations(document: object, kind: str, *, release: str | None = None, profile: str = "wire") -> list[Violation]:
     """Return every departure of a document from the contract, in the order of the document; none if it keeps it.
 
@@ -50,6 +52,7 @@ def violations(document: object, kind: str, *, release: str | None = None, profi
     return find(document, kind, release, profile)
 
 
+@with_example('validate(document, "action", release="8.2")')
 def validate(document: object, kind: str, *, release: str | None = None, profile: str = "wire") -> None:
     """Fail if a document departs from the contract. Takes what `violations` takes.
 
@@ -62,16 +65,19 @@ def validate(document: object, kind: str, *, release: str | None = None, profile
         raise ContractError(found, kind=kind, release=release or NEWEST, profile=profile)
 
 
+@with_example('validate_action(document, release="8.2")')
 def validate_action(document: object, *, api: str = "v1", release: str | None = None, profile: str = "wire") -> None:
     """Fail unless a document is a task of v1, or an action of v2, that keeps the contract. Raises as `validate`."""
     validate(document, "action" if _checked_api(api) == "v1" else "action-v2", release=release, profile=profile)
 
 
+@with_example('validate_state_machine(document, release="8.2")')
 def validate_state_machine(document: object, *, release: str | None = None, profile: str = "wire") -> None:
     """Fail unless a document is a state machine of v1 that keeps the contract. Raises as `validate`."""
     validate(document, "state-machine", release=release, profile=profile)
 
 
+@with_example('validate_actions(document, release="8.2")')
 def validate_actions(document: object, *, api: str = "v1", release: str | None = None, profile: str = "wire") -> None:
     """Fail unless a document is a reply to `GET /v1/actions`, or to `GET /v2/actions`. Raises as `validate`."""
     validate(document, f"GET /{_checked_api(api)}/actions", release=release, profile=profile)

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import warnings
+from pathlib import Path
 from types import ModuleType
 
 from ..errors import RedisActionsWarning, UsageError, advice, nearest, shown
@@ -88,9 +89,12 @@ def modules_of(given: object, *, submodules: bool = False) -> list[ModuleType]:
     """Return the modules that one name, recipe or module stands for; raises as `targets`."""
     name = given.__name__ if isinstance(given, ModuleType) else given
     if not isinstance(name, str):
-        raise UsageError(
-            f"drive({shown(given, 40)}): not a module", fix='give its import name, "my_client.poller"', value=given
-        )
+        several = isinstance(given, (list, tuple, set))
+        fix = "name them one by one: drive(*modules)" if several else 'give its import name, "my_client.poller"'
+        raise UsageError(f"drive({shown(given, 40)}): not a module", fix=fix, value=given)
+    if name.endswith(".py"):
+        fix = f"give its import name, {Path(name).stem!r}"[:80]
+        raise UsageError(f"drive({shown(name, 40)}): not a module", fix=fix, value=name)
     _check_not_ours(name)
     if name in RECIPES and not submodules:
         return _recipe(name)
