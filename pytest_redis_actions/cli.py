@@ -6,10 +6,11 @@ import argparse
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from .errors import RedisActionsError, UsageError, nearest, safe, shown
+from .errors import RedisActionsError, UsageError, advice, nearest, safe, shown
 
 if TYPE_CHECKING:
     from .client_contract.scenarios import Scenario
@@ -109,6 +110,10 @@ def _parser() -> argparse.ArgumentParser:
     explain = commands.add_parser("explain", help="say what a code means, or what a fact's id stands for")
     explain.add_argument("codes", nargs="+", metavar="CODE", help="RA101, E-TASK-5, …")
     explain.set_defaults(run=_explain)
+
+    guide = commands.add_parser("help", help="list the guides, or print one of them, or the help of a command")
+    guide.add_argument("topic", nargs="?", metavar="TOPIC", help="a guide or a command; the list of guides if left out")
+    guide.set_defaults(run=partial(_help, commands.choices))
     return parser
 
 
@@ -202,6 +207,28 @@ def _file(name: str) -> str:
     """Return the end of a file's name, safe to print."""
     name = "standard input" if name == "-" else safe(name)
     return name if len(name) <= 40 else f"…{name[-39:]}"
+
+
+def _help(commands: Mapping[str, argparse.ArgumentParser], given: argparse.Namespace) -> int:
+    from .guides import TOPICS, summary, text
+
+    if given.topic is None:
+        print("redis-actions help TOPIC prints one of these guides:\n")
+        print("\n".join(f"  {topic:<20} {summary(topic)}" for topic in TOPICS))
+        print("\nredis-actions --help lists the commands, redis-actions help COMMAND their options.")
+    elif given.topic in TOPICS:
+        print(text(given.topic), end="")
+    elif given.topic in commands:
+        commands[given.topic].print_help()
+    else:
+        names = (*TOPICS, *commands)
+        part = next((name for name in names if given.topic.lower() in name), None)
+        raise UsageError(
+            f"unknown topic {shown(given.topic, 40)}",
+            fix=(f"write {part!r}; " if part else advice(given.topic, names)) + "redis-actions help lists the topics",
+            value=given.topic,
+        )
+    return 0
 
 
 def _scenarios(given: argparse.Namespace) -> int:

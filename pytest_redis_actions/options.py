@@ -27,27 +27,32 @@ ENVELOPES = ("array", "wrapper")
 class Options:
     """The options of one stub; the same for the marker and for `make_redis_actions`.
 
+    tests/build_guides.py makes the table of `redis-actions help options` of these lines.
+
     Attributes:
-        release: "7.2", "7.4", "7.8", "7.22", "8.0" or "8.2".
-        profile: "wire", what clusters send, or "documented", what the reference says.
-        tls: whether to serve HTTPS; "untrusted" or "expired" for such a certificate; needs the extra "tls".
+        release: `"7.2"`, `"7.4"`, `"7.8"`, `"7.22"`, `"8.0"` or `"8.2"`; on the marker also a list, or `"all"`:
+            the test runs once for each.
+        profile: `"wire"`: what clusters send; `"documented"`: what the reference says.
+        tls: whether to serve HTTPS, which needs the extra `tls`; `"untrusted"` and `"expired"` serve such a
+            certificate.
         host: a loopback address.
-        port: a fixed port, or 0 for a free one.
-        auth: the administrator's user name and password; None for the default ones; False for no credentials, with
-            a Host that is a loopback address or localhost, and the port: a web page has another one.
-        strict: whether requests that met no route fail the test.
-        clock: "virtual", which moves only when told, "wall", or the clock of another stub.
-        rate: seconds on a wall clock per real second.
-        epoch: Unix seconds at which the clock starts.
-        drive: the modules whose time follows the clock during the whole test: see `VirtualClock.drive`.
-        guard: real seconds for which the virtual clock may stand still while nothing runs; None for ever.
+        port: a fixed port; 0 for a free one.
+        auth: the administrator, `("user", "password")`; None for a default user; False requires no credentials, but
+            `Host` must then be a loopback address or `localhost`, with the port.
+        strict: whether a request that met no route fails the test.
+        clock: `"virtual"` moves only when told; `"wall"` runs by itself; or the clock of another stub.
+        rate: seconds on a wall clock per real second; 1 if left out.
+        epoch: the clock's start in Unix seconds; 2025-10-14 00:00 UTC if left out.
+        drive: the modules whose time follows the clock during the whole test, `["my_client"]`.
+        guard: real seconds for which nothing may move the virtual clock while nothing runs; None for ever.
         max_polls: requests after which a client that sleeps on the virtual clock is stopped; 10,000 if left out.
-        max_virtual_seconds: seconds on that clock after which it is; 1,000,000 if left out.
-        past_end: polls in a row of an operation that was shown to have ended, after which their client is stopped; None
-            for never.
-        scenario: what is played from the beginning, "S29"; the operation is `redis_actions.played`.
-        refuses: seconds on the clock, from now on, for which the port, one of its own, refuses connections.
-        bdb_envelope: what `/v1/actions/bdb/{uid}` answers with: "array" as documented, or "wrapper" (E-C6).
+        max_virtual_seconds: seconds on the virtual clock after which such a client is stopped; 1,000,000 if left out.
+        past_end: polls in a row of an operation that was shown to have ended, after which the client is stopped; None
+            for no limit.
+        scenario: a scenario of the catalogue, `"S29"`; `redis_actions.played` is its operation.
+        refuses: seconds on the clock for which the port refuses connections at first.
+        bdb_envelope: the form of the reply to `/v1/actions/bdb/{uid}`: `"array"` as documented, or `"wrapper"`, the
+            object that some clients expect (E-C6).
     """
 
     release: str = NEWEST

@@ -22,7 +22,7 @@ from pytest_redis_actions.explaining import explanation
 from pytest_redis_actions.lifecycle import KINDS
 from pytest_redis_actions.trace import RULES, SOURCES
 
-COMMANDS = ("demo", "validate", "scenarios", "schema", "lifecycle", "check-trace", "explain")
+COMMANDS = ("demo", "validate", "scenarios", "schema", "lifecycle", "diff", "check-trace", "explain", "help")
 
 TASK = {"action_uid": "a", "name": "retry_bdb", "progress": "100", "status": "completed"}
 

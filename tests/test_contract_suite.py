@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from fnmatch import fnmatch
 from pathlib import Path
@@ -12,6 +11,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+from markdown import PAGES, blocks, files
 
 EXAMPLES = Path(__file__).parent / "examples" / "contract"
 PREAMBLE = """
@@ -489,31 +489,38 @@ def test_a_release_without_a_word_cannot_play_it(suite: pytest.Pytester) -> None
     result.stdout.fnmatch_lines(["release 7.4 cannot play S07"])
 
 
-# The README's table
+# The table of the README and of the guide
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-CLASS = re.search(r"^import naive.*?^```$", README, flags=re.MULTILINE | re.DOTALL)
-TABLE = re.search(r"^test_naive.py::TestNaive: .*?(?=^…\n```$)", README, flags=re.MULTILINE | re.DOTALL)
+TABLES = [
+    block.removesuffix("…\n") for page in PAGES for block in blocks(page, "") if block.startswith("test_contract.py::")
+]
 
 
 def naive_table(suite: pytest.Pytester, *arguments: str) -> str:
-    assert CLASS is not None
-    suite.makepyfile(test_naive=CLASS.group().removesuffix("```"))
+    written = files(PAGES[0])
+    suite.makepyfile(my_client=written["my_client"], test_contract=written["test_contract"])
     result = suite.runpytest_inprocess("-p", "no:randomly", "-p", "no:cacheprovider", *arguments)
     lines = result.outlines
-    begins = next(number for number, line in enumerate(lines) if line.startswith("test_naive.py::TestNaive:"))
+    begins = next(number for number, line in enumerate(lines) if line.startswith("test_contract.py::TestMyClient:"))
     ends = next(number for number, line in enumerate(lines) if "short test summary" in line)
     return "\n".join(lines[begins:ends]) + "\n"
 
 
 @pytest.mark.long
-def test_the_table_of_the_readme_begins_as_a_newcomers_does(suite: pytest.Pytester) -> None:
-    assert TABLE is not None
-    assert naive_table(suite).startswith(TABLE.group())
+def test_the_tables_of_readme_and_guide_begin_as_a_newcomers_does(suite: pytest.Pytester) -> None:
+    table = naive_table(suite)
+
+    assert len(TABLES) == 2
+    assert [told for told in TABLES if not table.startswith(told)] == []
 
 
-def test_a_cause_in_the_table_of_the_readme_is_what_a_newcomer_gets(suite: pytest.Pytester) -> None:
-    assert TABLE is not None
+def test_the_guide_has_the_class_of_the_readme() -> None:
+    readme, guide = PAGES[0], next(page for page in PAGES if page.stem == "client-contract")
+
+    assert files(guide)["test_contract"] == files(readme)["test_contract"]
+
+
+def test_a_cause_in_the_table_of_the_guide_is_what_a_newcomer_gets(suite: pytest.Pytester) -> None:
     told = [line for line in naive_table(suite, "-k", "S15 or S17").splitlines() if line[4:].startswith(("at ", "cha"))]
     assert len(told) == 3
-    assert [line for line in told if line not in TABLE.group()] == []
+    assert [line for line in told if line not in TABLES[1]] == []

@@ -18,11 +18,10 @@ import time_machine
 
 from pytest_redis_actions import RedisActions, running
 from pytest_redis_actions.clock import VirtualClock
-from pytest_redis_actions.driving import private, reach
+from pytest_redis_actions.driving import private
 from pytest_redis_actions.errors import EndlessWait, RedisActionsWarning, UsageError
 
 Write = Callable[..., Any]
-README = Path(__file__).parent.parent / "README.md"
 
 
 @pytest.fixture
@@ -169,10 +168,6 @@ def test_a_time_out_that_is_measured_elsewhere_follows_the_clock(
         assert module.wait() == pytest.approx(30, abs=1e-8)
 
     assert time.monotonic() - before < 20
-
-
-def test_the_table_of_the_guide_is_the_one_of_the_code() -> None:
-    assert f"<!-- reach -->\n{reach.table()}\n<!-- /reach -->" in README.read_text(encoding="utf-8")
 
 
 # Half driven, and driven later

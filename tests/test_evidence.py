@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from markdown import PAGES
 
 from pytest_redis_actions.citing import INFERRED, ONE_CAPTURE
 
@@ -24,7 +25,7 @@ def facts() -> list[str]:
 
 def sources() -> list[Path]:
     found = [*ROOT.glob("pytest_redis_actions/**/*.py"), *ROOT.glob("tests/**/*.py"), *ROOT.glob("schemas/**/*.json")]
-    return sorted(path for path in [*found, ROOT / "README.md"] if "__pycache__" not in path.parts)
+    return sorted(path for path in [*found, *PAGES] if "__pycache__" not in path.parts)
 
 
 def test_every_fact_has_one_id() -> None:

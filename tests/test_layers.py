@@ -66,7 +66,7 @@ DRIVING = (
     "block",
 )  # from the ground up
 SERVER = ("certificates", "framing", "handshake", "connection", "listener", "wsgi", "stub_server", "__init__")
-ROOMS = (".contract", ".driving", ".client_contract", ".server")
+ROOMS = (".contract", ".driving", ".client_contract", ".server", ".guides")
 CATALOGUE = ("outcome", "verdicts", "scenarios")  # lies below the stub, which can play it
 JUDGES = ("target", "capabilities", "watch", "calls", "running", "score", "contract")  # lie above the session
 EVERY_FILE = sorted(PACKAGE.rglob("*.py"))
@@ -169,6 +169,11 @@ def test_the_client_contract_has_no_other_modules() -> None:
     files = {path.stem for path in (PACKAGE / "client_contract").glob("*.py")}
 
     assert files == {"__init__", *CATALOGUE, *JUDGES}
+
+
+def test_the_guides_need_nothing_of_ours_and_the_command_line_alone_has_them() -> None:
+    assert not {name for name in imports_of(PACKAGE / "guides" / "__init__.py") if name.startswith(".")}
+    assert [module for module in MODULES if ".guides" in imports(module)] == ["cli"]
 
 
 def test_the_catalogue_is_read_without_pytest_and_without_a_server() -> None:

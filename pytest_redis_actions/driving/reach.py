@@ -14,7 +14,7 @@ from .replacing import names_in
 from .standins import stand_in_for
 from .targets import RECIPES
 
-__all__ = ["REACH", "Reach", "refuse_unreachable", "row_against", "row_of", "table"]
+__all__ = ["REACH", "Reach", "refuse_unreachable", "row_against", "row_of"]
 
 __tracebackhide__ = True
 
@@ -184,9 +184,3 @@ def refuse_unreachable(modules: Iterable[ModuleType]) -> None:
                 fix=row.instead.replace("`", ""),
                 value=module.__name__,
             )
-
-
-def table() -> str:
-    """Return the table for the guide, in Markdown."""
-    rows = [f"| {row.what} | {'driven' if row.is_driven else 'refused'} | {row.instead} |" for row in REACH]
-    return "\n".join(["| what a driven module uses | it is | instead |", "| --- | --- | --- |", *rows])
