@@ -63,7 +63,7 @@ def _warn_of_halves(found: dict[str, ModuleType], given: list[str]) -> None:
             warnings.warn(
                 f"drive({name!r}), but {halves[0]} uses time too{more}: drive({name!r}, submodules=True)",
                 RedisActionsWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
 
