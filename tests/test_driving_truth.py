@@ -20,7 +20,7 @@ from unittest import mock
 
 import pytest
 import raw_pollers
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from werkzeug import Request, Response
 
@@ -55,6 +55,7 @@ def test_zero_means_never_to_a_client(write: Write, clock: VirtualClock) -> None
         assert asyncio.run(module.loop_time()) == clock.monotonic() == 1_000_000
 
 
+LAST_PLACE_OF_TIME = math.ulp(DEFAULT_EPOCH)  # 2.4e-7 seconds
 REMAINING = """
 import asyncio, time
 
@@ -80,22 +81,31 @@ async def remains_on_asyncio(every, timeout):
 def monotonic(every, timeout): return remains(time.monotonic, every, timeout)
 def wall(every, timeout): return remains(time.time, every, timeout)
 def on_asyncio(every, timeout): return asyncio.run(remains_on_asyncio(every, timeout))
+def both(every, timeout): return remains(lambda: (time.time(), time.monotonic())[1], every, timeout)
 """
 
 
-@given(st.floats(0.3, 5), st.floats(1, 100), st.sampled_from(["monotonic", "wall", "on_asyncio"]))
+@given(
+    st.floats(0.3, 5) | st.decimals("0.3", 5, places=2).map(float),
+    st.floats(1, 100),
+    st.floats(0, 50),
+    st.sampled_from(["monotonic", "wall", "on_asyncio", "both"]),
+)
+@example(1.6042787022558949, 22.45990323158253, 31.68670405509434, "wall")
+@example(0.3, 99.7, 0.0, "wall")
 @WITHOUT_RESET
-def test_sleeping_what_remains_ends(write: Write, every: float, timeout: float, way: str) -> None:
+def test_sleeping_what_remains_ends(write: Write, every: float, timeout: float, begins: float, way: str) -> None:
     module = sys.modules.get("driven_client") or write(REMAINING)
     clock = VirtualClock()
+    clock.advance(begins)
+    begins = clock.seconds
 
     with clock.drive("driven_client"):
         polls = getattr(module, way)(every, timeout)
 
     assert polls - 1 == pytest.approx(timeout / every, abs=1)
-    # Readings of time.time may be ahead by one last place a sleep, and a remainder is not always told from a number.
-    last_places = 3e-7 * (polls if way == "wall" else 1)
-    assert clock.seconds == pytest.approx(timeout, rel=0, abs=last_places)
+    # The client rounds twice: when it reads its beginning, and when it adds; each time by half of a last place.
+    assert clock.seconds - begins == pytest.approx(timeout, rel=0, abs=LAST_PLACE_OF_TIME + 2e-9)
 
 
 @given(st.lists(st.floats(1e-12, 1e3), min_size=1, max_size=30))
@@ -119,6 +129,33 @@ def test_a_grid_of_tenths_stays_exact(write: Write, clock: VirtualClock) -> None
         module.nap()
 
     assert clock.seconds == 1000
+
+
+TIMES_OUT = """
+import asyncio
+async def by_timeout(never):
+    async with asyncio.timeout(0.35): await never
+async def by_wait_for(never): await asyncio.wait_for(never, 0.35)
+async def by_call_later(never):
+    asyncio.get_running_loop().call_later(0.35, never.set_exception, TimeoutError)
+    await never
+async def main(by):
+    loop = asyncio.get_running_loop()
+    for _ in range(300):
+        loop.time()
+        await asyncio.sleep(0.1)
+    await by(loop.create_future())
+"""
+
+
+@pytest.mark.parametrize("by", ["by_wait_for", "by_call_later", *["by_timeout"] * (sys.version_info >= (3, 11))])
+def test_a_time_out_that_was_written_down_stays_exact(write: Write, clock: VirtualClock, by: str) -> None:
+    module = write(TIMES_OUT)
+
+    with clock.drive("driven_client"), pytest.raises((TimeoutError, asyncio.TimeoutError)):
+        asyncio.run(module.main(getattr(module, by)))
+
+    assert clock.seconds == 30.35
 
 
 @pytest.mark.parametrize("now", ["time.monotonic", "time.time"])

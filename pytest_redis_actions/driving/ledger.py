@@ -380,7 +380,7 @@ class Ledger:
     @property
     def seconds(self) -> float:
         """What `time.monotonic` reads now, for those who do not look for themselves."""
-        return self.readings.monotonic(self.now)
+        return self.readings.monotonic.read(self.now)
 
     def read(self) -> int:
         """Return the nanoseconds on the clock to a client, who may not look for ever without sleeping."""

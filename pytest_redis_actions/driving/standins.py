@@ -103,7 +103,7 @@ def _sleep(ledger: Ledger, seconds: Any, /) -> None:
 
 
 def _monotonic(ledger: Ledger) -> float:
-    return ledger.readings.monotonic(ledger.read())
+    return ledger.readings.monotonic.read(ledger.read())
 
 
 def _monotonic_ns(ledger: Ledger) -> int:
@@ -111,7 +111,7 @@ def _monotonic_ns(ledger: Ledger) -> int:
 
 
 def _now(ledger: Ledger) -> float:
-    return ledger.readings.time(ledger.read())
+    return ledger.readings.wall.read(ledger.read())
 
 
 def _now_ns(ledger: Ledger) -> int:

@@ -20,6 +20,7 @@ from ..errors import UsageError, shown
 from .ledger import DRIVEN, Entry, Ledger, Party
 from .opened import opened
 from .places import line_of
+from .readings import NANOSECONDS
 from .replacing import Undo
 
 __all__ = ["ASYNCHRONOUS", "Loops"]
@@ -107,6 +108,10 @@ ASYNCHRONOUS: dict[str, Any] = {"sleep": _sleep, "wait_for": _wait_for, "wait": 
 """What stands for the functions of asyncio that measure time."""
 
 
+def _now() -> int:
+    return opened.ledger.now if opened.ledger is not None else 0
+
+
 def _check() -> None:
     if opened.ledger is not None:
         opened.ledger.check()
@@ -127,21 +132,25 @@ if sys.version_info >= (3, 11):
     class _Timeout(asyncio.Timeout):
         """A time-out of asyncio that is told to expire by the clock of the block."""
 
-        def __init__(self, when: float | None) -> None:
+        def __init__(self, when: float | None, delay: float | None = None) -> None:
             super().__init__(None)
             self._due = when
+            self._delay, self._made_at = delay, _now()
             self._entry: Entry | None = None
 
         def when(self) -> float | None:
             return self._due
 
         def reschedule(self, when: float | None) -> None:
+            ledger = opened.ledger
+            self._arm(when, None if when is None or ledger is None else when - ledger.seconds)
+
+        def _arm(self, when: float | None, left: float | None) -> None:
             self._due = when
             self._disarm()
             super().reschedule(None)
-            if when is not None and opened.ledger is not None:
-                left = max(0, when - opened.ledger.seconds)
-                self._entry = _enter(asyncio.get_running_loop(), left, self._expire)
+            if left is not None:
+                self._entry = _enter(asyncio.get_running_loop(), max(0, left), self._expire)
 
         def _expire(self) -> None:
             if self._entry is not None:
@@ -155,7 +164,10 @@ if sys.version_info >= (3, 11):
         async def __aenter__(self) -> Any:
             due, self._due = self._due, None
             entered = await super().__aenter__()
-            self.reschedule(due)
+            if self._delay is None:
+                self.reschedule(due)
+            else:  # a number that somebody wrote down; its sum with a reading is rounded
+                self._arm(due, self._delay - (_now() - self._made_at) / NANOSECONDS)
             return entered
 
         async def __aexit__(self, *error: Any) -> bool | None:
@@ -167,7 +179,7 @@ if sys.version_info >= (3, 11):
         if instead is not None or opened.ledger is None:
             return instead(delay)
         opened.ledger.check()
-        return _Timeout(None if delay is None else opened.ledger.seconds + delay)
+        return _Timeout(None if delay is None else opened.ledger.seconds + delay, delay)
 
     def _timeout_at(when: float | None) -> Any:
         instead = opened.instead(asyncio, "timeout_at")
@@ -448,7 +460,7 @@ def _rests(task: Any, homes: set[str]) -> bool:
         return False
     if modules[-1].partition(".")[0] in homes:
         return True  # for a future of its own
-    if modules[-1] not in _PRIMITIVES:
+    if modules[-1] not in _TRANSPARENT:
         return False
     nearest = next((name for name in reversed(modules) if name not in _TRANSPARENT), None)
     return nearest is None or nearest.partition(".")[0] in homes
