@@ -65,7 +65,8 @@ LACKING = {
 
 MINIMA = {
     "code": 140, "dry run": 5, "error code": 110, "granted": 250, "holder": 250, "page": 50, "permission": 45,
-    "query": 5, "reply field": 40, "request field": 30, "returns": 30, "role": 90, "sample": 25, "word": 10,
+    "query": 5, "reply field": 40, "request field": 30, "required": 8, "returns": 30, "role": 90, "sample": 25,
+    "word": 10,
 }  # fmt: skip
 """sort of facts -> how many of them each release has at least; fewer are a reference that was not understood."""
 
@@ -77,6 +78,9 @@ Read = Callable[[str], "str | None"]
 
 _HEADING = re.compile(r"(#{3,6}) +([^{]*).*")
 _REQUEST = re.compile(r"\s*(GET|PUT|POST|DELETE|PATCH) (/[^\s?]*(?: ?[^\s?]*\})?[^\s?]*)\s*")
+_NEEDED = re.compile(
+    r"must have an? ([\w, ]+)\.|(list of shard UIDs|node UID) is required and not given", re.IGNORECASE
+)
 _LINK = re.compile(r"\[([^\]]*)\]\([^()]*\)")
 
 
@@ -85,10 +89,11 @@ class AuditError(Exception):
 
 
 class Table(NamedTuple):
-    """A table: whether it describes the reply, the heading above it, its columns and rows."""
+    """A table: whether it describes the reply, heading and line above it, its columns and rows."""
 
     in_reply: bool
     heading: str
+    above: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
@@ -116,7 +121,7 @@ class Section:
         self.tables: list[Table] = []
         self.samples: list[tuple[bool, str]] = []
         self.links: set[str] = set()
-        self._in_reply, self._heading = False, ""
+        self._in_reply, self._heading, self._above = False, "", ""
         self._read()
 
     def _read(self) -> None:
@@ -138,6 +143,7 @@ class Section:
                 self._line(line)
 
     def _line(self, line: str) -> None:
+        self._above = line or self._above
         if found := _HEADING.fullmatch(line):
             self._heading = plain(found.group(2)).lower()
             if found.group(1) == "###":
@@ -157,7 +163,7 @@ class Section:
     def _table(self, lines: list[str]) -> None:
         rows = [cells(line) for line in lines if not re.fullmatch(r"[|\s:-]+", line)]
         columns = tuple(column.lower() for column in rows[0])
-        self.tables.append(Table(self._in_reply, self._heading, columns, tuple(rows[1:])))
+        self.tables.append(Table(self._in_reply, self._heading, self._above, columns, tuple(rows[1:])))
 
 
 def without_types(path: str) -> str:
@@ -195,6 +201,12 @@ def facts_of_request(section: Section, page: str) -> Iterator[tuple[str, str]]:
                 yield ("code", number.group()) if number else ("error code", row[0])
             elif first in ("field", "parameter", "paramter") and "url" not in table.heading:
                 yield from _facts_of_field(table, row)
+            if "are required" in table.above:
+                yield "required", row[0]
+    for names, uid in _NEEDED.findall(section.text):
+        yield from (("required", name) for name in re.findall(r"\b(?!and\b)\w+", names))
+        if uid:
+            yield "required", "target_node_uid" if "node" in uid.lower() else "shard_uids"
     yield from (("returns", link) for link in sorted(section.links))
     if "dry_run" in section.text:
         yield "dry run", "yes"
@@ -272,7 +284,7 @@ def extract(read: Read) -> Facts:
                 raise AuditError(
                     f"{page}: {counted.get(sort, 0)} facts of the sort {sort!r}, at least {minimum} expected"
                 )
-    return {sort: dict(sorted(subjects.items())) for sort, subjects in sorted(facts.items())}
+    return dict(sorted(facts.items()))
 
 
 def _facts_of_release(release: str, read: Read) -> Iterator[tuple[str, str, str]]:
@@ -324,31 +336,46 @@ def counts(facts: Facts) -> dict[str, dict[str, int]]:
 
 
 def reader(root: Path) -> tuple[Read, dict[str, str]]:
-    """Return how to read a checkout or a git directory of the reference, and its commit and date."""
+    """Return how to read a checkout or a git directory of the reference, and its commit and date.
+
+    Raises:
+        AuditError: it is neither, or has a folder of a release that is not in FOLDERS: the pages without a number are
+            of a newer release then.
+    """
     is_checkout = (root / ROOT).is_dir()
     git = ["git", "-C", str(root)] if is_checkout else ["git", f"--git-dir={root}"]
-    told = subprocess.run([*git, "log", "-1", "--format=%H %cs"], capture_output=True, text=True, check=False)
-    if told.returncode:
-        raise AuditError(f"{root}: neither a checkout of redis/docs nor its git directory")
-    commit, date = told.stdout.split()
+
+    def asked(*arguments: str) -> str | None:
+        done = subprocess.run([*git, *arguments], capture_output=True, check=False)
+        return done.stdout.decode("utf-8") if done.returncode == 0 else None
 
     def read(path: str) -> str | None:
-        if is_checkout:
-            file = root / path
-            return file.read_text(encoding="utf-8") if file.is_file() else None
-        shown = subprocess.run([*git, "show", f"HEAD:{path}"], capture_output=True, check=False)
-        return shown.stdout.decode("utf-8") if shown.returncode == 0 else None
+        if not is_checkout:
+            return asked("show", f"HEAD:{path}")
+        file = root / path
+        return file.read_text(encoding="utf-8") if file.is_file() else None
 
+    told = asked("log", "-1", "--format=%H %cs")
+    if told is None:
+        raise AuditError(f"{root}: neither a checkout of redis/docs nor its git directory")
+    commit, date = told.split()
+    listed = [each.name for each in (root / ROOT).iterdir()] if is_checkout else (read(ROOT) or "").split()
+    for name in sorted(each.rstrip("/") for each in listed if each[:1].isdigit()):
+        if f"{name}/" not in FOLDERS.values():
+            raise AuditError(
+                f"{ROOT}/{name}/: a release that FOLDERS does not have; the newest pages are of another then"
+            )
     return read, {"repository": "redis/docs", "commit": commit, "date": date}
 
 
 def dumped(facts: Facts, source: dict[str, str]) -> str:
-    """Return the data file: the releases of a fact are one text, so that a changed fact is one changed line."""
+    """Return the data file, sorted: the releases of a fact are one text, so that a changed fact is one changed line."""
     short = {
         sort: {
-            subject: {fact: " ".join(releases) for fact, releases in each.items()} for subject, each in subjects.items()
+            subject: {fact: " ".join(releases) for fact, releases in sorted(each.items())}
+            for subject, each in sorted(subjects.items())
         }
-        for sort, subjects in facts.items()
+        for sort, subjects in sorted(facts.items())
     }
     return json.dumps({"source": source, "facts": short}, indent=1, ensure_ascii=False) + "\n"
 
@@ -402,6 +429,8 @@ def main(arguments: list[str]) -> int:
     FILE.write_text(dumped(facts, source), "utf-8")
     SHIPPED.write_text(dumped(differing(facts), source), "utf-8")
     print(f"{source['repository']} {source['commit'][:12]} of {source['date']}\n{table_of(counts(facts))}")
+    numbered = " ".join(folder for folder in FOLDERS.values() if folder)
+    print(f"folders: {numbered} and the one without a number ({[*FOLDERS][-1]}), each under {ROOT}/")
     return 0
 
 

@@ -84,6 +84,10 @@ REASONS = [
         r"(PUT|POST) /v1/(users|roles|redis_acls|ldap_mappings).*",
         "the object's: E-PARAM-4",
     ),
+    Reason(
+        "required", "project", r"POST /v1/(roles|redis_acls|ldap_mappings): .*", "which ones is not said: E-PARAM-7"
+    ),
+    Reason("required", "project", r"POST /v2/bdbs: (name|memory_size)", "see POST /v1/bdbs: E-PARAM-5"),
     Reason("error code", "project", r"POST /v1/shards/.*: (node_uid_required|shard_uids_required)", "E-PARAM-6"),
     Reason("error code", "project", r"POST /v1/users: missing_field", "E-PARAM-7"),
     Reason("error code", "project", r"POST /v2/bdbs: missing_.*", "see POST /v1/bdbs: E-PARAM-5"),
@@ -118,7 +122,7 @@ def played(routes: tuple[Route, ...], release: str) -> Iterator[tuple[str, Route
 
 def of_requests(routes: tuple[Route, ...], release: str) -> dict[str, dict[str, set[str]]]:
     """Return the project's facts about requests: sort -> name -> facts."""
-    sorts = ("request", "permission", "role", "dry run", "query", "request field", "error code", "returns")
+    sorts = ("request", "permission", "role", "dry run", "query", "request field", "required", "error code", "returns")
     facts: dict[str, dict[str, set[str]]] = {sort: {} for sort in sorts}
     for name, route, _, handling in played(routes, release):
         for sort, fact in _facts(route, handling, release):
@@ -140,6 +144,7 @@ def _facts(route: Route, handling: Read | Start, release: str) -> Iterator[tuple
         yield "dry run", "yes"
     yield from (("query", f"{name}: {kind}") for name, kind in carried.query.items() if can or name != "dry_run")
     yield from (("request field", f"{name}: {kind}") for name, kind in carried.body.items())
+    yield from (("required", needed.names[0]) for needed in carried.needs)  # role, or role_uids in its place
     yield from (("error code", needed.error_code) for needed in carried.needs)
     if handling.shape in RETURNS:
         yield "returns", f"objects/{RETURNS[handling.shape] or route.segments[1].removesuffix('s')}"
@@ -171,7 +176,7 @@ def _of_requests(routes: tuple[Route, ...], release: str) -> Iterator[Difference
     mine = of_requests(routes, release)
     there = {name: {"there"} for name in by_name(reference("page", release))}
     yield from _between("request", release, mine["request"], there)
-    for sort in ("permission", "role", "dry run", "returns"):
+    for sort in ("permission", "role", "dry run", "required", "returns"):
         theirs = {name: each for name, each in by_name(reference(sort, release)).items() if name in mine["request"]}
         if sort == "role":  # pages that name no roles leave it to the permission
             mine[sort] = {name: each for name, each in mine[sort].items() if name in theirs}
@@ -391,6 +396,25 @@ def test_a_dry_run_that_would_start_an_operation_is_found(template: str) -> None
     assert f"8.2: only the reference has dry run 'yes' of POST {template}" in unexplained(routes)
 
 
+@pytest.mark.parametrize(
+    ("template", "field"),
+    [
+        ("/v1/bdbs", "memory_size"),
+        ("/v1/users", "password"),
+        ("/v1/shards/{shard_uid}/actions/migrate", "target_node_uid"),
+    ],
+)
+def test_a_request_that_may_lack_a_field_is_found(template: str, field: str) -> None:
+    (route,) = (route for route in ROUTES if route.template == template)
+    handling = route.methods["POST"]
+    assert isinstance(handling, Start)
+    needs = tuple(needed for needed in handling.carried.needs if field not in needed.names)
+    routes = patched(template, "POST", carried=replace(handling.carried, needs=needs))
+
+    name = name_of("POST", template)
+    assert f"8.2: only the reference has required {field!r} of {name}" in unexplained(routes)
+
+
 def test_a_blueprint_that_is_refused_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     bundled = catalogue.bundled
     monkeypatch.setattr(catalogue, "bundled", lambda file: bundled(file.replace("blueprint", "action_uid")))
@@ -544,6 +568,7 @@ def section(request: str, release: str) -> str:
     return (
         f"## A request {{#anchor}}\n\n```sh\n{method} {path.replace('{uid}', '{int: uid}')}\n```\n\n"
         + "dry_run\n" * len(of("dry run"))
+        + "".join(f"It must have an {', '.join(sorted(of('required')))}.\n" for _ in [*of("required")][:1])
         + table("Permission name | Roles", *(f"[{name}](x) | {roles}" for name in of("permission")))
         + "### Request\n\n#### Query parameters\n"
         + table("Field | Type | Description", *fields_of(request, "query", release))
@@ -565,6 +590,35 @@ PAGES = pages()
 
 def test_the_tool_finds_every_fact_again() -> None:
     assert audit.extract(PAGES.get) == FACTS
+
+
+@pytest.mark.parametrize(
+    ("said", "fields"),
+    [
+        (
+            "The following parameters are required to create it:\n\n| Parameter | Type |\n|---|---|\n| name | string |",
+            ["name"],
+        ),
+        ("The user object must have an email, password, and role.", ["email", "password", "role"]),
+        ("| Code | Description |\n|---|---|\n| 404 | A node UID is required and not given. |", ["target_node_uid"]),
+        (
+            "| Field | Type |\n|---|---|\n| name | string |\n\nThe node must have an address. Nothing is required.",
+            ["address"],
+        ),
+    ],
+)
+def test_what_a_request_must_have_is_found_as_the_pages_say_it(said: str, fields: list[str]) -> None:
+    section = audit.Section(f"POST /v1/x\n\n{said}\n")
+
+    assert [fact for sort, fact in audit.facts_of_request(section, "x") if sort == "required"] == fields
+
+
+def test_the_kept_facts_do_not_depend_on_the_order_of_the_pages() -> None:
+    backwards = {
+        sort: {s: dict(reversed(each.items())) for s, each in subjects.items()} for sort, subjects in FACTS.items()
+    }
+
+    assert audit.dumped(dict(reversed(backwards.items())), SOURCE) == audit.FILE.read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -634,12 +688,31 @@ def test_a_checkout_and_its_git_directory_are_read_alike(
     monkeypatch.setattr(audit, "SHIPPED", tmp_path / "differences.json")
 
     assert audit.main([str(checkout)]) == 0
-    first = audit.load()
+    first = audit.FILE.read_bytes(), audit.SHIPPED.read_bytes()
     assert audit.main([str(checkout / ".git")]) == 0
 
-    assert audit.load() == first
-    assert first[0] == FACTS
-    assert "permission" in capsys.readouterr().out
+    assert (audit.FILE.read_bytes(), audit.SHIPPED.read_bytes()) == first
+    assert audit.load()[0] == FACTS
+    told = capsys.readouterr().out
+    assert "permission" in told
+    assert "folders: 7.4/ 7.8/ 7.22/ 8.0/ and the one without a number (8.2)" in told
+
+
+@pytest.mark.parametrize("is_checkout", [True, False])
+def test_a_folder_of_a_release_that_it_does_not_know_is_named(
+    tmp_path: Path, is_checkout: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("7.4", "8.2", "clusters"):
+        (tmp_path / audit.ROOT / folder).mkdir(parents=True)
+        (tmp_path / audit.ROOT / folder / "_index.md").write_text("x", encoding="utf-8")
+    git("init", "-q", cwd=tmp_path)
+    git("add", "-A", cwd=tmp_path)
+    git("commit", "-q", "-m", "x", cwd=tmp_path)
+
+    assert audit.main([str(tmp_path if is_checkout else tmp_path / ".git")]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"{audit.ROOT}/8.2/: a release that FOLDERS does not have")
+    assert "clusters" not in told
 
 
 @pytest.mark.parametrize(
