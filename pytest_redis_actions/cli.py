@@ -6,7 +6,7 @@ import argparse
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,10 +21,11 @@ __all__ = ["main"]
 _LINES = (".jsonl", ".ndjson")
 _LARGEST = 256 << 20
 """Bytes of a file that are read at most."""
+_FILE_HELP = "JSON, or JSON Lines if the name ends in .jsonl or .ndjson; - is standard input"
 _STATUS = """\
 exit status:
   0  nothing is wrong
-  1  the document, the trace or the demo's suite is wrong; the reader of the output has hung up
+  1  the document, the trace or the demo's suite is wrong; or the reader of the output has closed the pipe
   2  wrong usage: an unknown option, kind, release or code, or a file that cannot be read
 """
 
@@ -34,9 +35,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character gets an escape
-    given = _parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], int] = given.run
+    parser, commands = _parser()
+    words = sys.argv[1:] if arguments is None else arguments
+    if not words:
+        parser.print_help(sys.stderr)
+        return 2
     try:
+        _check_command(words, commands)
+        given = parser.parse_args(words)
+        command: Callable[[argparse.Namespace], int] = given.run
         return command(given)
     except RedisActionsError as error:
         print(f"redis-actions: {error}", file=sys.stderr)
@@ -48,7 +55,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def _check_command(words: Sequence[str], commands: Iterable[str]) -> None:
+    name = next((word for word in words if not word.startswith("-")), None)
+    if name is not None and name not in commands:
+        raise UsageError(
+            f"unknown command {shown(name, 40)}",
+            fix=advice(name, commands) + f"commands are {', '.join(commands)}",
+            value=name,
+        )
+
+
+def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """Return the parser, and those of the commands by name."""
     parser = _SubParser(prog="redis-actions", description="Stub and contract of the Redis Enterprise actions API.")
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and the known releases")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_SubParser)
@@ -57,16 +75,14 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
 
     validate = commands.add_parser("validate", help="check recorded payloads against the contract of a release")
+    validate.add_argument("files", nargs="+", metavar="FILE", help=_FILE_HELP)
     validate.add_argument(
-        "files", nargs="+", metavar="FILE", help="JSON; JSON Lines if it ends so; - is standard input"
+        "--lines", action="store_true", help="read each line as a document, whatever the name of the file"
     )
-    validate.add_argument("--lines", action="store_true", help="each line is a document, whatever the file is called")
     validate.add_argument("-o", "--output", choices=("text", "json"), default="text")
     validate.set_defaults(run=_validate)
 
-    scenarios = commands.add_parser(
-        "scenarios", help="what a poller must survive: the catalogue of the client contract"
-    )
+    scenarios = commands.add_parser("scenarios", help="print the scenarios of the client contract, or the plays of one")
     scenarios.add_argument("names", nargs="*", metavar="ID", help="S18, for its plays; all scenarios if left out")
     scenarios.set_defaults(run=_scenarios)
 
@@ -98,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     diff.set_defaults(run=_diff)
 
     trace = commands.add_parser("check-trace", help="check a recorded trace, JSON or JSON Lines, against the lifecycle")
-    trace.add_argument("file", metavar="FILE", help="JSON; JSON Lines if it ends so; - is standard input")
+    trace.add_argument("file", metavar="FILE", help=_FILE_HELP)
     trace.add_argument("--kind", metavar="KIND", default="task", help=f"{kinds}; task if left out")
     trace.add_argument("--release", metavar="R", help="the newest if left out")
     trace.add_argument("--profile", default="wire", metavar="P", help="wire (the default) or documented")
@@ -114,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     guide = commands.add_parser("help", help="list the guides, or print one of them, or the help of a command")
     guide.add_argument("topic", nargs="?", metavar="TOPIC", help="a guide or a command; the list of guides if left out")
     guide.set_defaults(run=partial(_help, commands.choices))
-    return parser
+    return parser, commands.choices
 
 
 class _SubParser(argparse.ArgumentParser):
@@ -142,7 +158,7 @@ def _kinds() -> str:
 
 def _demo(given: argparse.Namespace) -> int:
     if sys.stdout.isatty():
-        print("redis-actions demo: pytest starts, which takes a few seconds", flush=True)
+        print("redis-actions demo: starting pytest, which takes a few seconds", flush=True)
     from .demo import run
 
     return run(sys.stdout)

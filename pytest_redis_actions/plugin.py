@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from .session import SessionServer
     from .stub import RedisActions
 
-__tracebackhide__ = True  # of a fixture that fails the message is wanted, not its source
+__tracebackhide__ = True  # a failing fixture shows its message, not its source
 
 _SETTINGS = {
     "release": "release of Redis Enterprise that the redis_actions fixture plays, several separated by commas, or all",
     "profile": "what the redis_actions fixture sends: wire or documented",
     "tls": "whether the redis_actions fixture serves HTTPS: true or false",
-    "auth": "the administrator's USER:PASSWORD for the redis_actions fixture, or false to let everybody in",
-    "strict": "whether requests that met no route fail a test: true or false",
+    "auth": "the administrator's USER:PASSWORD for the redis_actions fixture, or false to require no credentials",
+    "strict": "whether requests that match no route fail a test: true or false",
     "guard": "real seconds for which a virtual clock may stand still in a test while nothing runs, or none",
 }
 
@@ -36,24 +36,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--redis-actions-score",
         default=None,
         metavar="FILE",
-        help="write which scenarios the clients under contract pass, as JSON, or as Markdown if it ends in .md",
+        help="write which scenarios the clients pass, as JSON, or as Markdown for a name that ends in .md",
     )
     group.addoption(
         "--redis-actions-score-min",
         default=None,
         metavar="PERCENT",
-        help="fail the session if a client passes less of the scenarios that were played, or if none was",
+        help="fail the session if less than this share of the scenarios passed, or if none was played",
     )
     group.addoption(
         "--redis-actions-coverage",
         action="store_true",
-        help="print which statuses and transitions of the lifecycle the suite's clients met, and which never",
+        help="print which statuses and transitions the suite's clients saw, and which they never saw",
     )
     group.addoption(
         "--redis-actions-coverage-min",
         default=None,
         metavar="PERCENT",
-        help="fail the session if less of the lifecycle was met, or if no test used a stub",
+        help="fail the session if clients saw less than this share of the lifecycle, or polled no operation",
     )
 
 
@@ -82,7 +82,7 @@ def _marker(config: pytest.Config) -> str:
         from .options import Options
 
         names = "*, " + ", ".join(field.name for field in fields(Options))
-    return f"redis_actions({names}): options of the redis_actions fixture, see its documentation."
+    return f"redis_actions({names}): options of the redis_actions fixture; see `redis-actions help options`."
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

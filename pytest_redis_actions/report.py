@@ -65,7 +65,7 @@ def _operation_lines(endpoint: Endpoint, uid: str) -> Iterator[str]:
         yield f"  |{timeline.bar(seen, now)}|"
     yield from exchange_lines(exchanges, uid)
     if operation and operation.script.unit == "seconds" and now == 0 and len(exchanges) > 1:
-        yield "  its script counts in seconds, and the clock has not moved: see redis_actions.clock"
+        yield "  its script counts in seconds, and the clock has not moved: redis-actions help virtual-time"
 
 
 def coverage(endpoint: Endpoint) -> Coverage:

@@ -319,6 +319,17 @@ class TestTheCommandItself:
 
         assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.startswith("pytest-redis-")
 
+    def test_without_a_command_the_help_is_printed(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main([]) == 2
+
+        assert capsys.readouterr().err.startswith("usage: redis-actions ")
+
+    def test_an_unknown_command_names_the_nearest(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["hlep", "options"]) == 2
+
+        told = capsys.readouterr().err
+        assert told.startswith("redis-actions: unknown command 'hlep'\n  fix  write 'help'; commands are demo, ")
+
     @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=lambda command: command or ["-"])
     def test_each_help_has_the_exit_statuses(self, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit, match="0"):
@@ -351,7 +362,7 @@ def test_the_demo_speaks_on_a_terminal_before_it_loads_anything(
     with pytest.raises(ImportError):
         main(["demo"])
 
-    assert capsys.readouterr().out == "redis-actions demo: pytest starts, which takes a few seconds\n"
+    assert capsys.readouterr().out == "redis-actions demo: starting pytest, which takes a few seconds\n"
 
 
 class TestSchema:

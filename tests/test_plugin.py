@@ -636,7 +636,7 @@ class TestTheReport:
                 assert status == "completed"
             """
 
-        told = "  its script counts in seconds, and the clock has not moved: see redis_actions.clock"
+        told = "  its script counts in seconds, and the clock has not moved: redis-actions help virtual-time"
         run(suite, text).stdout.fnmatch_lines([told])
 
     @pytest.mark.parametrize("name", REPORTED)

@@ -114,4 +114,4 @@ def test_the_command_says_how_it_is_used() -> None:
     assert subprocess.run([*command, "demo", "--help"], capture_output=True, check=False).returncode == 0
     misuse = subprocess.run([*command, "dmeo"], capture_output=True, text=True, check=False)
     assert misuse.returncode == 2
-    assert "invalid choice: 'dmeo'" in misuse.stderr
+    assert "unknown command 'dmeo'" in misuse.stderr
