@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, NoReturn
@@ -291,6 +292,38 @@ def test_check_jsonschema_agrees_on_the_whole_corpus(tmp_path: Path) -> None:
     for group in adequacy.groups():
         check_jsonschema(group, tmp_path)
     print(f"check-jsonschema agrees on {len(adequacy.cases())} cases")
+
+
+def of_another_language(groups: Sequence[dict[str, Any]], folder: Path) -> dict[str, Any]:
+    """Return the summary of an engine written in C++: it reads the plain files, and each in one piece by its $id."""
+    pieces = folder / "schemas"
+    for each in (pieces, folder / "tests"):
+        each.mkdir()
+    for number, group in enumerate(groups):
+        file = group["schema"]["$ref"].removeprefix("../../schemas/")
+        (pieces / file).write_text(json.dumps(catalogue.bundled(file)), encoding="utf-8")
+        for kind, target in (("file", str(SCHEMAS / file)), ("id", catalogue.urn(file))):
+            suite = {"target": target, "tests": group["tests"]}
+            (folder / "tests" / f"{kind}-{number}.json").write_text(json.dumps(suite), encoding="utf-8")
+    command = [sys.executable, "-m", "sourcemeta_jsonschema", "test", "tests", "--resolve", "schemas", "--json"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    summary: dict[str, Any] = json.loads(done.stdout)["results"]["summary"]
+    return {name: summary[name] for name in ("tests", "passed")}
+
+
+@pytest.mark.long
+def test_an_engine_of_a_third_language_agrees_on_the_whole_corpus(tmp_path: Path) -> None:
+    if importlib.util.find_spec("sourcemeta_jsonschema") is None:
+        not_run("sourcemeta-jsonschema")
+    groups = adequacy.groups()
+    count = 2 * len(adequacy.cases())
+
+    assert of_another_language(groups, tmp_path) == {"tests": count, "passed": count}
+    print(f"the engine in C++ agrees on {count // 2} cases, by file and by $id")
+
+    wrong = {**groups[0], "tests": [{**test, "valid": not test["valid"]} for test in groups[0]["tests"]]}
+    (tmp_path / "wrong").mkdir()
+    assert of_another_language([wrong], tmp_path / "wrong")["passed"] == 0
 
 
 def node() -> str | None:
