@@ -12,6 +12,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Mapping
+from functools import cache
 
 from .errors import UsageError, advice, shown
 from .releases import NEWEST, SINCE, has
@@ -80,6 +81,7 @@ def roles_of(release: str) -> tuple[str, ...]:
     return tuple(role for role in ROLES if role != USER_MANAGER or has(release, "user-manager"))
 
 
+@cache
 def may(role: str, permission: str, release: str) -> bool:
     """Tell whether a role holds a permission on a release. Source: E-PERM-4."""
     return role in _HOLDERS[permission] and role in roles_of(release)
@@ -102,6 +104,7 @@ class Access:
         self.passwords = {password for _, password in self._users.values()}
         """Every password that was ever good: none is shown anywhere."""
         self._tokens: dict[str, tuple[str, float]] = {}
+        self._known: dict[str, str] = {}  # Authorization headers with a password that were good -> the role
         self._key = secrets.token_bytes(32)
 
     def auth_for(self, role: str) -> tuple[str, str]:
@@ -129,6 +132,7 @@ class Access:
         self._users[ADMIN] = (user, f"password-{secrets.token_hex(4)}")
         self.passwords.add(self._users[ADMIN][1])
         self._tokens.clear()
+        self._known.clear()
 
     def role_of(self, header: str | None, now: float) -> str | None:
         """Return the role of whoever sent this Authorization header, or None for nobody that we know.
@@ -139,9 +143,14 @@ class Access:
         """
         if not self.required:
             return ADMIN
+        if header in self._known:
+            return self._known[header]
         scheme, _, credentials = (header or "").partition(" ")
         if scheme.lower() == "basic":
-            return self.role_of_user(*_decoded(credentials))
+            role = self.role_of_user(*_decoded(credentials))
+            if role is not None and header is not None:
+                self._known[header] = role
+            return role
         if scheme.lower() == "jwt" and credentials in self._tokens:
             role, expires = self._tokens[credentials]
             return role if now < expires else None

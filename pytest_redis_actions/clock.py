@@ -44,6 +44,7 @@ MONOTONIC_FROM = 1_000_000
 DEFAULT_EPOCH = 1_760_400_000
 """Unix seconds at which clocks start unless told otherwise: fixed, so that runs repeat. 2025-10-14 00:00 UTC."""
 
+_OPENED = f"{__package__}.driving.opened"
 _NANOSECONDS = 1_000_000_000
 _LONGEST = 1e9
 _LATEST = 253_402_300_799  # Unix seconds: the end of the year 9999
@@ -114,7 +115,6 @@ class VirtualClock(Suggesting):
         monotonic_from: what `time.monotonic` reads at its start, in seconds: a machine that has been up for days.
         max_polls: requests after which a client that sleeps on it is stopped.
         max_virtual_seconds: seconds on it after which such a client is stopped.
-        owed: requests that its stubs have read and not answered yet; virtual time does not move meanwhile.
         undriven: requests to other stubs, whose clocks nobody drove, while this one was driven.
         block: what drives it now; None outside of `drive`.
         guard: real seconds for which it may stand still while nothing runs; None for ever.
@@ -127,7 +127,7 @@ class VirtualClock(Suggesting):
         self.epoch = _checked_epoch(epoch)
         self.monotonic_from = MONOTONIC_FROM
         self.nanoseconds = 0
-        self.owed = self.undriven = 0
+        self.undriven = 0
         self._owed_to: list[Callable[[], bool]] = []
         self._lock = threading.Lock()
         self._alarms: list[tuple[int, Callable[[], object]]] = []
@@ -273,23 +273,19 @@ class VirtualClock(Suggesting):
         """Let a stub that is closed go."""
         self.watched = tuple(each for each in self.watched if each is not watched)
 
-    @contextmanager
-    def answering(self, gone: Callable[[], bool] = lambda: False) -> Iterator[None]:
-        """Owe somebody a reply.
+    def owe(self, gone: Callable[[], bool]) -> None:
+        """Begin to owe a reply to a client, which may hang up before."""
+        self._owed_to.append(gone)
 
-        Args:
-            gone: whether that client has hung up.
-        """
-        with self._lock:
-            self.owed += 1
-            self._owed_to.append(gone)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self.owed -= 1
-                self._owed_to.remove(gone)
-            self.settle()
+    def repay(self, gone: Callable[[], bool]) -> None:
+        """Owe that client nothing any more."""
+        self._owed_to.remove(gone)
+        self.settle()
+
+    @property
+    def owed(self) -> int:
+        """Requests that its stubs have read and not answered yet; virtual time does not move meanwhile."""
+        return len(self._owed_to)
 
     @property
     def awaited(self) -> int:
@@ -325,10 +321,9 @@ class VirtualClock(Suggesting):
 
     def requested(self) -> None:
         """Take note that a stub of this clock has got a request."""
-        opened = sys.modules.get(f"{__package__}.driving.opened")
         if self.block is not None:
             self.block.requested()
-        elif opened is not None and opened.opened.block is not None:
+        elif (opened := sys.modules.get(_OPENED)) is not None and opened.opened.block is not None:
             opened.opened.block.requested_elsewhere()
         elif self._requests > self.max_polls + _PATIENCE:
             from .driving.block import endless
@@ -357,7 +352,7 @@ class VirtualClock(Suggesting):
 
     @property
     def _requests(self) -> int:
-        return sum(each.requests() for each in self.watched)
+        return sum([each.requests() for each in self.watched])
 
     def _check_bounds(self) -> None:
         if self._requests > self.max_polls or self.seconds > self.max_virtual_seconds:
@@ -421,9 +416,11 @@ class WallClock(Suggesting):
     def unwatch(self, watched: Watched) -> None:
         """Do nothing."""
 
-    def answering(self, gone: Callable[[], bool] = lambda: False) -> AbstractContextManager[None]:
+    def owe(self, gone: Callable[[], bool]) -> None:
         """Do nothing."""
-        return nullcontext()
+
+    def repay(self, gone: Callable[[], bool]) -> None:
+        """Do nothing."""
 
     def settle(self) -> None:
         """Do nothing."""

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from email.utils import formatdate
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import cast
 
 from . import wire
@@ -19,7 +18,7 @@ from .clock import Clock
 from .faults import ABSENT, Fault, HttpDate
 from .incidents import Incidents
 from .injection import Injected, Injection
-from .journal import Exchange, Journal
+from .journal import Exchange, Journal, error_code_of
 from .lifecycle import OTHER, STATE_MACHINE, TASK
 from .messages import (
     Answer,
@@ -34,11 +33,11 @@ from .messages import (
     split_target,
     ttl_of,
 )
-from .model import Operation, Place, State
+from .model import Operation, State
 from .past_end import PAST_END, PastEnd, PolledOn
 from .records import Records
 from .redaction import HIDDEN, Headers, safe_target, secrets_of
-from .routes import Match, Read, Route, Start, difference, find, is_known, matches, split
+from .routes import Answering, Read, Route, Start, difference, find, is_known, matches, split
 from .script import Step
 from .starts import Planned, Starting, outside, place_of, script_of
 
@@ -48,9 +47,15 @@ __tracebackhide__ = True
 
 _V1_KINDS = (TASK, STATE_MACHINE)
 _ALL_KINDS = (TASK, STATE_MACHINE, OTHER)
-_PLACES: Mapping[str, tuple[str, ...]] = dict.fromkeys(("cluster_list", "nodes_list", "node_list"), (TASK,))
-_LISTS = {"v1_list": _V1_KINDS, "v1_database": (STATE_MACHINE,), "v2_list": _ALL_KINDS, **_PLACES}
+_PLACES = (Answering.CLUSTER_LIST, Answering.NODES_LIST, Answering.NODE_LIST)
+_LISTS: Mapping[Answering, tuple[str, ...]] = {
+    Answering.V1_LIST: _V1_KINDS,
+    Answering.V1_DATABASE: (STATE_MACHINE,),
+    Answering.V2_LIST: _ALL_KINDS,
+    **dict.fromkeys(_PLACES, (TASK,)),
+}
 """What each list shows: the kinds."""
+_JSON = (("Content-Type", wire.CONTENT_TYPE),)
 _ALLOW = "DELETE, GET, HEAD, OPTIONS, POST, PUT"
 
 
@@ -92,6 +97,7 @@ class Endpoint:
         """Called, without the lock, when a client has to be stopped."""
         self._starting = Starting(self._records, self._injection, release=release, profile=profile)
         self._under_way: dict[int, tuple[int, tuple[str, ...]]] = {}
+        self._headers: tuple[Mapping[str, str], Headers] = ({}, Headers({}))  # the last request's; as they are kept
         self._lock = threading.Lock()
         self.journal = Journal(_locked(self._lock, self._starting.knows))
         self._past_end = PastEnd(past_end, self.journal)
@@ -218,67 +224,75 @@ class Endpoint:
 
     def handle(self, request: Request) -> Reply:
         """Answer a request; it is in the journal when this returns."""
-        path, query = split_target(request.target)
         with self._lock:
-            now = self.clock.seconds
-            match = find(path)
-            uids = self._polled(match, now) if self._injection else ()
-            fault = self._injection.fault_for(request.method, split(path), match, uids, now)
-            if self._past_end.polled_on and request.method == "GET":
-                fault = self._past_end.fault_for(self._polled(match, now)) or fault
-            answer = self._answer_with(fault, request, path, query, match, now)
-            body = answer.raw if answer.raw is not None else _encoded(answer.document)
-            exchange = self._note(request, match, now, answer, body, fault=fault.name if fault else "")
-            polled_on = self._past_end.polled_on if self._past_end.note(exchange) else None
-            reply = Reply(answer.code, self._headers(answer, now), body, fault)
-            awaited = {uid: self._records.awaits(uid, now) for uid in answer.shown}
-        waits = tuple(uid for uid, what in awaited.items() if what == "seconds")
-        self.clock.replied(waits, _key(request, reply), moves="polls" in awaited.values())
+            call = Call.at(self.clock.seconds, request)
+            fault = self._fault_for(call)
+            answer = self._answer_with(fault, call)
+            body = answer.body
+            polled_on = self._journalled(call, answer, body, fault=fault.name if fault else "")
+            reply = Reply(answer.code, self._headers_of(answer, call.now), body, fault)
+        awaited = [state.awaits for state in answer.states]
+        waits = tuple(state.operation.uid for state in answer.states) if "seconds" in awaited else ()
+        self._tell(reply, request, polled_on, waits, moves="polls" in awaited)
+        return reply
+
+    def _tell(
+        self, reply: Reply, request: Request, polled_on: PolledOn | None, waits: tuple[str, ...], *, moves: bool
+    ) -> None:
+        """Let the clock know of a reply, and the test of a client that polled on; without the lock."""
+        key = hash((request.method, request.target, reply.code, reply.body))  # two of one key tell the client the same
+        self.clock.replied(waits, key, moves=moves)
         self.clock.requested()
         if polled_on is not None:
             self.on_past_end(polled_on)
-        return reply
 
-    def _aimed(self, match: Match | None) -> tuple[str, ...]:
+    def _fault_for(self, call: Call) -> Fault | None:
+        fault, method = None, call.request.method
+        if self._injection:
+            uids, is_routed = self._polled(call), call.match is not None
+            fault = self._injection.fault_for(method, call.segments, uids, call.now, is_routed=is_routed)
+        if self._past_end.polled_on and method == "GET":
+            return self._past_end.fault_for(self._polled(call)) or fault
+        return fault
+
+    def _aimed(self, call: Call) -> tuple[str, ...]:
         """Return the operation that the path names, by its uid or by its place."""
-        if match is None:
-            return ()
-        if "action" in match.values:
-            uid = self._records.at_place(Place(match.values["action"], match.values.get("node_uid")))
+        values = call.values
+        if "action" in values:
+            uid = self._records.at_place(place_of(call))
             return (uid,) if uid else ()
-        return (match.values["uid"],) if "uid" in match.values else ()
+        return (values["uid"],) if "uid" in values else ()
 
-    def _polled(self, match: Match | None, now: float) -> tuple[str, ...]:
+    def _polled(self, call: Call) -> tuple[str, ...]:
         """Return the operations that a GET of this path polls: the one that it names, or all that the list shows."""
-        return self._aimed(match) or self._listed(match, now)
+        return self._aimed(call) or self._listed(call)
 
-    def _listed(self, match: Match | None, now: float) -> tuple[str, ...]:
+    def _listed(self, call: Call) -> tuple[str, ...]:
         """Return the operations that a list shows, or would show if the request were answered."""
-        read = match.route.methods.get("GET") if match and match.route.is_in(self.release, self.profile) else None
-        if match is None or not isinstance(read, Read) or read.answer not in _LISTS:
+        route = call.match.route if call.match else None
+        read = route.methods.get("GET") if route and route.is_in(self.release, self.profile) else None
+        if not isinstance(read, Read) or read.answer not in _LISTS:
             return ()
-        uids = self._rows(read.answer, match.values)
-        return tuple(uid for uid in uids if self._records.preview(uid, now) is not None)
+        uids = self._rows(read.answer, call.values)
+        return tuple(uid for uid in uids if self._records.preview(uid, call.now) is not None)
 
-    def _rows(self, answer: str, values: Mapping[str, str]) -> list[str]:
+    def _rows(self, answer: Answering, values: Mapping[str, str]) -> list[str]:
         """Return the operations that a list is about, those that have vanished included."""
         uids: Iterable[str] = self._records
-        if answer == "v1_database":
+        if answer is Answering.V1_DATABASE:
             uids = self._records.of_database(values["bdb_uid"])
         elif answer in _PLACES:
-            uids = self._records.places(values.get("node_uid"), all_nodes=answer == "nodes_list")
+            uids = self._records.places(values.get("node_uid"), all_nodes=answer is Answering.NODES_LIST)
         return [uid for uid in uids if self._records.operation(uid).kind in _LISTS[answer]]
 
-    def _answer_with(
-        self, fault: Fault | None, request: Request, path: str, query: str, match: Match | None, now: float
-    ) -> Answer:
+    def _answer_with(self, fault: Fault | None, call: Call) -> Answer:
         if fault is None:
-            return self._answer(request, path, query, match, now)
+            return self._answer(call)
         if fault.renews:
             self.access.renew()
         if fault.code is not None:
-            return Answer(fault.code, raw=fault.content, headers=self._dated(fault, now))
-        answer = self._answer(request, path, query, match, now, moves=fault.moves)
+            return Answer(fault.code, raw=fault.content, headers=self._dated(fault, call.now))
+        answer = self._answer(call if fault.moves else call._replace(moves=False))
         return answer if answer.code != 200 else _changed(answer, fault)
 
     def _dated(self, fault: Fault, now: float) -> tuple[tuple[str, str], ...]:
@@ -289,149 +303,137 @@ class Endpoint:
 
     def note(self, request: Request, reply: Reply) -> None:
         """Write down what a handler of the test's own has answered in place of the API. It moves no script."""
-        match = find(split_target(request.target)[0])
         with self._lock:
-            answer = Answer(reply.code, headers=reply.headers)
-            exchange = self._note(request, match, self.clock.seconds, answer, b"", by_handler=True)
-            polled_on = self._past_end.polled_on if self._past_end.note(exchange) else None
-        self.clock.replied((), _key(request, reply), moves=False)
-        self.clock.requested()
-        if polled_on is not None:
-            self.on_past_end(polled_on)
+            call = Call.at(self.clock.seconds, request)
+            polled_on = self._journalled(call, Answer(reply.code, headers=reply.headers), b"", by_handler=True)
+        self._tell(reply, request, polled_on, (), moves=False)
 
     def sent(self, connection: int) -> None:
         """Take note that a connection has got its reply."""
         with self._lock:
             self._under_way.pop(connection, None)
 
-    def _note(
-        self,
-        request: Request,
-        match: Match | None,
-        now: float,
-        answer: Answer,
-        body: bytes,
-        *,
-        by_handler: bool = False,
-        fault: str = "",
-    ) -> Exchange:
-        aimed = answer.aimed or self._aimed(match)
-        target, is_plain = self._printed(request, match)
+    def _journalled(
+        self, call: Call, answer: Answer, body: bytes, *, by_handler: bool = False, fault: str = ""
+    ) -> PolledOn | None:
+        """Write an exchange down; return what its client has to be stopped for now."""
+        request = call.request
+        aimed = answer.aimed or self._aimed(call)
+        target, is_plain = self._printed(call)
+        kept = body if answer.kept is None else answer.kept
         if not is_plain:
             aimed = tuple(uid for uid in aimed if uid in self._records)
             if answer.code >= 400 and answer.document is not None:
-                code = cast(wire.Body, answer.document)["error_code"]
-                answer = replace(answer, kept=wire.encode(wire.error(str(code), HIDDEN)))
-        unshown = () if answer.shown or aimed or request.method != "GET" else self._listed(match, now)
-        overlaps = None
-        for connection, (number, uids) in self._under_way.items():
-            if connection != request.connection and {*uids} & {*aimed}:
-                overlaps = number
-        exchange = self.journal.add(
-            partial(
-                Exchange,
-                seconds=now,
-                method=request.method[:20],
-                target=target,
-                route=match.route.template if match else None,
-                code=answer.code,
-                aimed=aimed,
-                shown=answer.shown,
-                unshown=unshown,
-                headers=Headers(request.headers),
-                body=body if answer.kept is None else answer.kept,
-                connection=request.connection,
-                left_over=answer.left_over,
-                retry_after=retry_after_of(answer.headers, self.clock.epoch + now),
-                overlaps=overlaps,
-                by_handler=by_handler,
-                fault=fault,
-            )
+                kept = wire.encode(wire.error(error_code_of(answer.code, body), HIDDEN))
+        exchange = Exchange(
+            len(self.journal) + 1,
+            call.now,
+            request.method[:20],
+            target,
+            call.match.route.template if call.match else None,
+            answer.code,
+            aimed,
+            answer.shown,
+            self._kept(request.headers),
+            kept,
+            request.connection,
+            answer.left_over,
+            retry_after_of(answer.headers, self.clock.epoch + call.now),
+            self._overlapped(request.connection, aimed),
+            by_handler,
+            fault,
+            () if answer.shown or aimed or request.method != "GET" else self._listed(call),
+            error_code_of(answer.code, kept),
         )
+        self.journal.add(exchange)
         if request.connection:
-            self._under_way[request.connection] = exchange.number, exchange.aimed
-        return exchange
+            self._under_way[request.connection] = exchange.number, aimed
+        return self._past_end.polled_on if self._past_end.note(exchange) else None
 
-    def _printed(self, request: Request, match: Match | None) -> tuple[str, bool]:
+    def _overlapped(self, connection: int, aimed: tuple[str, ...]) -> int | None:
+        """Return the number of an exchange about the same operation whose reply is under way on another connection."""
+        for other, (number, uids) in self._under_way.items():
+            if other != connection and {*uids} & {*aimed}:
+                return number
+        return None
+
+    def _kept(self, headers: Mapping[str, str]) -> Headers:
+        """Return what may be kept of a request's headers; a client sends the same ones with each poll."""
+        if headers != self._headers[0]:
+            self._headers = headers, Headers(headers)
+        return self._headers[1]
+
+    def _printed(self, call: Call) -> tuple[str, bool]:
         """Return the target as it can be printed, and whether that shows the whole path."""
-        path, query = split_target(request.target)
-        if match and not query and all(value in self._records for value in match.values.values()):
-            return path, True
-        target = self._safe_target(request, path, query)
-        return target, target.startswith(path)
+        if call.match and not call.query and self._records.keys() >= {*call.match.values.values()}:
+            return call.path, True
+        target = self._safe_target(call.request, call.path, call.query)
+        return target, target.startswith(call.path)
 
     def _safe_target(self, request: Request, path: str, query: str = "") -> str:
         return safe_target(path, query, self.access.passwords | secrets_of(request.headers))
 
     def refuse(self, code: int, error_code: str, description: str) -> Reply:
         """Return the reply to bytes that are no request of the API. It is not in the journal."""
-        return Reply(
-            code, self._headers(Answer(code, ""), self.clock.seconds), wire.encode(wire.error(error_code, description))
-        )
+        answer = refusal(code, error_code, description)
+        return Reply(code, self._headers_of(answer, self.clock.seconds), answer.body)
 
-    def _headers(self, answer: Answer, now: float) -> tuple[tuple[str, str], ...]:
-        content = () if answer.document is None else (("Content-Type", wire.CONTENT_TYPE),)
-        content = (
-            () if answer.raw is not None and any(name == "Content-Type" for name, _ in answer.headers) else content
-        )
+    def _headers_of(self, answer: Answer, now: float) -> tuple[tuple[str, str], ...]:
         return (
             ("Date", _http_date(self._unix(now))),
-            *content,
+            *(() if answer.document is None else _JSON),
             ("cluster-state-id", str(self._records.changes)),
             *answer.headers,
         )
 
-    def _answer(
-        self, request: Request, path: str, query: str, match: Match | None, now: float, *, moves: bool = True
-    ) -> Answer:
-        if (request.method, path) == ("OPTIONS", "*"):  # of the server as a whole: E-ASSUMED-32
+    def _answer(self, call: Call) -> Answer:
+        request = call.request
+        if (request.method, call.path) == ("OPTIONS", "*"):  # of the server as a whole: E-ASSUMED-32
             return Answer(200, headers=(("Allow", _ALLOW),))
         try:
-            planned = self._starting.planned_for(request.method, path)
-            if planned is None or (match is not None and request.method in match.route.methods):
-                route, values = self._route(request, path, match, planned)
+            planned = self._starting.planned_for(call)
+            if planned is None or (call.match is not None and request.method in call.match.route.methods):
+                route = self._route(call, planned)
             else:
-                route, values = outside(path, planned), {}
+                route, call = outside(call, planned), call._replace(match=None)
             if request.method == "OPTIONS":
                 return Answer(200, headers=(("Allow", route.allow),))
             handling = route.methods.get("GET" if request.method == "HEAD" else request.method)
             if handling is None:
-                return self._no_method(request, path, route)
-            self._check_role(request, handling, now)
-            call = Call(
-                request, values, parsed_query(query), now, moves=moves and request.method != "HEAD"
-            )  # E-ASSUMED-18
+                return self._no_method(call, route)
+            self._check_role(request, handling, call.now)
+            if call.query:
+                call = call._replace(parameters=parsed_query(call.query))
             if isinstance(handling, Start):
-                return self._starting.start(call, handling, planned, self._unix(now))
-            answer: Callable[[Call], Answer] = getattr(self, f"_{handling.answer}")
-            return answer(call)
+                return self._starting.start(call, handling, planned, self._unix(call.now))
+            return _ANSWERS[handling.answer](self, call)
         except Refused as refused:
             return refused.answer
 
-    def _route(
-        self, request: Request, path: str, match: Match | None, planned: Planned | None
-    ) -> tuple[Route, Mapping[str, str]]:
-        if match is None:
-            safe = self._safe_target(request, path)
-            self._note_unrouted(request, difference(safe))
-            what = "not played by this stub" if is_known(path) else "not a path of this API"
+    def _route(self, call: Call, planned: Planned | None) -> Route:
+        if call.match is None:
+            safe = self._safe_target(call.request, call.path)
+            self._note_unrouted(call, difference(safe))
+            what = "not played by this stub" if is_known(call.path) else "not a path of this API"
             raise Refused(refusal(404, "not_found", f"{safe} is {what}"))
-        if planned is None and not match.route.is_in(self.release, self.profile):
-            text = f"release {self.release} has no {match.route.template}"
+        route = call.match.route
+        if planned is None and not route.is_in(self.release, self.profile):
+            text = f"release {self.release} has no {route.template}"
             raise Refused(refusal(404, "not_found", text))  # E-ROUTE-13, E-ASSUMED-7
-        return match.route, match.values
+        return route
 
-    def _note_unrouted(self, request: Request, why: str) -> None:
-        target = self._safe_target(request, *split_target(request.target))
-        self._unrouted.append(f"  {request.method[:20]} {target}  ({why})")
+    def _note_unrouted(self, call: Call, why: str) -> None:
+        target = self._safe_target(call.request, call.path, call.query)
+        self._unrouted.append(f"  {call.request.method[:20]} {target}  ({why})")
 
-    def _no_method(self, request: Request, path: str, route: Route) -> Answer:
+    def _no_method(self, call: Call, route: Route) -> Answer:
+        method = call.request.method[:20]
         if route.whole:
-            text = f"{request.method[:20]} is not allowed on {route.template}"
+            text = f"{method} is not allowed on {route.template}"
             return refusal(405, "method_not_allowed", text, ("Allow", route.allow))  # E-C13, E-ASSUMED-6
         played = " and ".join(route.methods)
-        self._note_unrouted(request, f"{route.template} is played for {played} only")
-        text = f"{request.method[:20]} {self._safe_target(request, path)} is not played by this stub"
+        self._note_unrouted(call, f"{route.template} is played for {played} only")
+        text = f"{method} {self._safe_target(call.request, call.path)} is not played by this stub"
         return refusal(404, "not_found", text)
 
     def _check_role(self, request: Request, handling: Read | Start, now: float) -> None:
@@ -449,51 +451,50 @@ class Endpoint:
     def _see(self, call: Call, uid: str) -> State | None:
         return self._records.read(uid, call.now) if call.moves else self._records.preview(uid, call.now)
 
-    def _see_all(self, call: Call, answer: str) -> list[State]:
+    def _see_all(self, call: Call, answer: Answering) -> list[State]:
         return [state for uid in self._rows(answer, call.values) if (state := self._see(call, uid)) is not None]
 
     def _v1(self, state: State) -> wire.Body:
         return wire.v1(state, epoch=self.clock.epoch, release=self.release, profile=self.profile)
 
     def _v1_list(self, call: Call) -> Answer:
-        return self._v1_rows(self._see_all(call, "v1_list"), wrapped=True)
+        return self._v1_rows(self._see_all(call, Answering.V1_LIST), wrapped=True)
 
     def _v1_rows(self, states: list[State], *, wrapped: bool) -> Answer:
         rows = {state.operation.uid: self._v1(state) for state in states}
         kinds = [state.operation.kind for state in states]
         document = wire.v1_envelope(zip(kinds, rows.values(), strict=True)) if wrapped else list(rows.values())
-        return Answer(200, document, shown=rows)
+        return Answer(200, document, shown=rows, states=states)
 
     def _v1_one(self, call: Call) -> Answer:
-        return self._one(call, call.values["uid"], _V1_KINDS, self._v1)
+        return self._one(call, _V1_KINDS, self._v1)
 
     def _v1_database(self, call: Call) -> Answer:
-        bdb_uid = call.values["bdb_uid"]
-        if not self._is_database(bdb_uid, call.now):
+        if not self._is_database(call.values["bdb_uid"], call.now):
             return refusal(404, "db_not_found", "bdb not found")  # E-ROUTE-3, E-ASSUMED-12
-        states = self._see_all(call, "v1_database")
-        return self._v1_rows(states, wrapped=self._bdb_envelope == "wrapper")
+        return self._v1_rows(self._see_all(call, Answering.V1_DATABASE), wrapped=self._bdb_envelope == "wrapper")
 
     def _v2_list(self, call: Call) -> Answer:
-        rows = {state.operation.uid: wire.v2(state) for state in self._see_all(call, "v2_list")}
-        return Answer(200, list(rows.values()), shown=rows)
+        states = self._see_all(call, Answering.V2_LIST)
+        rows = {state.operation.uid: wire.v2(state) for state in states}
+        return Answer(200, list(rows.values()), shown=rows, states=states)
 
     def _v2_one(self, call: Call) -> Answer:
-        return self._one(call, call.values["uid"], _ALL_KINDS, wire.v2)
+        return self._one(call, _ALL_KINDS, wire.v2)
 
-    def _one(self, call: Call, uid: str, kinds: tuple[str, ...], render: Callable[[State], wire.Body]) -> Answer:
-        state = None
-        if uid in self._records and self._records.operation(uid).kind in kinds:
-            state = self._see(call, uid)
-        if state is None:
-            return Answer(
-                404,
-                wire.error("action_not_found", f"Action {uid[:100]} does not exist"),  # E-ERR-1
-                aimed=(uid,),
-                left_over=None if uid in self._records else self._forgotten.get(uid),
-            )
-        body = render(state)
-        return Answer(200, body, aimed=(uid,), shown={uid: body})
+    def _one(self, call: Call, kinds: tuple[str, ...], render: Callable[[State], wire.Body]) -> Answer:
+        uid = call.values["uid"]
+        is_here = uid in self._records
+        state = self._see(call, uid) if is_here and self._records.operation(uid).kind in kinds else None
+        if state is not None:
+            body = render(state)
+            return Answer(200, body, (uid,), {uid: body}, states=(state,))
+        return Answer(
+            404,
+            wire.error("action_not_found", f"Action {uid[:100]} does not exist"),  # E-ERR-1
+            aimed=(uid,),
+            left_over=None if is_here else self._forgotten.get(uid),
+        )
 
     def _is_database(self, bdb_uid: str, now: float) -> bool:
         named = tuple(self._records.of_database(bdb_uid))
@@ -502,17 +503,18 @@ class Endpoint:
     # Node and cluster actions
 
     def _cluster_list(self, call: Call) -> Answer:
-        return self._places(call, "cluster_list")
+        return self._places(call, Answering.CLUSTER_LIST)
 
     def _nodes_list(self, call: Call) -> Answer:  # E-ASSUMED-11
-        return self._places(call, "nodes_list")
+        return self._places(call, Answering.NODES_LIST)
 
     def _node_list(self, call: Call) -> Answer:
-        return self._places(call, "node_list")
+        return self._places(call, Answering.NODE_LIST)
 
-    def _places(self, call: Call, answer: str) -> Answer:
-        rows = {state.operation.uid: wire.listed(state) for state in self._see_all(call, answer)}
-        return Answer(200, {"actions": list(rows.values())}, shown=rows)
+    def _places(self, call: Call, answer: Answering) -> Answer:
+        states = self._see_all(call, answer)
+        rows = {state.operation.uid: wire.listed(state) for state in states}
+        return Answer(200, {"actions": list(rows.values())}, shown=rows, states=states)
 
     def _place_one(self, call: Call) -> Answer:
         uid = self._records.at_place(place_of(call))
@@ -520,7 +522,7 @@ class Endpoint:
         if uid is None or state is None:
             return self._no_place(call)
         body = wire.place(state)
-        return Answer(200, body, aimed=(uid,), shown={uid: body})
+        return Answer(200, body, aimed=(uid,), shown={uid: body}, states=(state,))
 
     def _no_place(self, call: Call) -> Answer:
         text = "not currently running and no available status of last run"  # E-ROUTE-1
@@ -570,13 +572,25 @@ class Endpoint:
         return int(self.clock.epoch + now)
 
 
+_ANSWERS: Mapping[Answering, Callable[[Endpoint, Call], Answer]] = {
+    Answering.V1_LIST: Endpoint._v1_list,
+    Answering.V1_ONE: Endpoint._v1_one,
+    Answering.V1_DATABASE: Endpoint._v1_database,
+    Answering.V2_LIST: Endpoint._v2_list,
+    Answering.V2_ONE: Endpoint._v2_one,
+    Answering.CLUSTER_LIST: Endpoint._cluster_list,
+    Answering.NODES_LIST: Endpoint._nodes_list,
+    Answering.NODE_LIST: Endpoint._node_list,
+    Answering.PLACE_ONE: Endpoint._place_one,
+    Answering.PLACE_CANCEL: Endpoint._place_cancel,
+    Answering.AUTHORIZE: Endpoint._authorize,
+    Answering.REFRESH: Endpoint._refresh,
+}
+
+
 @lru_cache(maxsize=16)
 def _http_date(unix: int) -> str:
     return formatdate(unix, usegmt=True)
-
-
-def _encoded(document: object) -> bytes:
-    return b"" if document is None else wire.encode(document)
 
 
 def _changed(answer: Answer, fault: Fault) -> Answer:
@@ -594,12 +608,7 @@ def _changed(answer: Answer, fault: Fault) -> Answer:
         document = [document] if isinstance(document, dict) else {"actions": document}
     whole = wire.encode(document)
     raw = whole[: len(whole) // 2] if fault.change == "truncated" else whole
-    return replace(answer, shown={}, raw=raw)
-
-
-def _key(request: Request, reply: Reply) -> int:
-    """Return what stands for a request and its reply: the same for two that tell the client the same."""
-    return hash((request.method, request.target, reply.code, reply.body))
+    return answer._replace(shown={}, states=(), raw=raw)
 
 
 def _locked(lock: threading.Lock, knows: Callable[[str], bool]) -> Callable[[str], bool]:

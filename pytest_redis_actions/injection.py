@@ -14,7 +14,7 @@ from . import faults
 from .arguments import caller, check_number
 from .errors import UsageError, shown
 from .faults import Fault, random_fault
-from .routes import METHODS, Match, check_request, difference, find, is_segment, matches, split
+from .routes import METHODS, check_request, difference, find, is_segment, matches, split
 from .script import Step
 
 __all__ = ["Injected", "Injection", "aimed", "separate"]
@@ -177,7 +177,7 @@ class Injection:
         self._chaos = random.Random(seed)  # noqa: S311  # to be repeated, not to be secret
 
     def fault_for(
-        self, method: str, segments: tuple[str, ...], match: Match | None, uids: tuple[str, ...], now: float
+        self, method: str, segments: tuple[str, ...], uids: tuple[str, ...], now: float, *, is_routed: bool
     ) -> Fault | None:
         """Return the fault that a request meets: of several the one that was asked for first."""
         about = [each for each in self._injected if each.is_about(method, segments, uids, now)]
@@ -185,7 +185,7 @@ class Injection:
         fault = met.fault if met else None
         if met is not None:
             met.fired += 1
-        elif match is not None and method == "GET":
+        elif is_routed and method == "GET":
             fault = self._random()
         if fault is None or fault.moves:
             # What was never answered from the record counts for nobody else, so that faults come one after another.

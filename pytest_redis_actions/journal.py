@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import ClassVar, overload
+from typing import ClassVar, NamedTuple, overload
 
 from .arguments import Suggesting, check_number, with_example
 from .errors import UsageError, advice, shown
@@ -14,13 +13,12 @@ from .lifecycle import STATUSES
 from .redaction import Headers
 from .routes import ROUTES, check_request, difference, find
 
-__all__ = ["Exchange", "Journal"]
+__all__ = ["Exchange", "Journal", "error_code_of"]
 
 __tracebackhide__ = True
 
 
-@dataclass(frozen=True)
-class Exchange:
+class Exchange(NamedTuple):
     """One request and its reply.
 
     Attributes:
@@ -42,6 +40,7 @@ class Exchange:
         overlaps: the number of an exchange about the same operation whose reply was still under way, or None.
         by_handler: whether a handler that the test registered has answered instead of the API.
         fault: the name of the fault that the request met, or "".
+        error_code: the error's short name, such as "action_not_found"; "" for a reply that is no error of the API.
     """
 
     number: int
@@ -61,6 +60,7 @@ class Exchange:
     by_handler: bool = False
     fault: str = ""
     unshown: tuple[str, ...] = ()
+    error_code: str = ""
 
     @property
     def uids(self) -> tuple[str, ...]:
@@ -79,17 +79,6 @@ class Exchange:
     def has_header(self, name: str, value: str | None = None) -> bool:
         """Tell whether the request had a header, and with this value, which may be a secret, if one is given."""
         return self.headers.has(name, value)
-
-    @cached_property
-    def error_code(self) -> str:
-        """The error's short name, such as "action_not_found"; "" for a reply that is no error of the API."""
-        if self.code < 400 or len(self.body) > 10_000:
-            return ""
-        try:
-            document = json.loads(self.body)
-        except ValueError:
-            return ""
-        return str(document.get("error_code", "")) if isinstance(document, dict) else ""
 
     def __repr__(self) -> str:
         return f"<{self}>"
@@ -124,7 +113,7 @@ class Journal(Suggesting, Sequence[Exchange]):
     def __init__(self, knows: Callable[[str], bool] | None = None) -> None:
         self._knows = knows or (lambda uid: True)
         self._exchanges: list[Exchange] = []
-        self._by_uid: dict[str, list[Exchange]] = {}
+        self._by_uid: defaultdict[str, list[Exchange]] = defaultdict(list)
 
     @overload
     def __getitem__(self, index: int) -> Exchange: ...
@@ -149,13 +138,11 @@ class Journal(Suggesting, Sequence[Exchange]):
         lines = [f"… {earlier} earlier exchanges"] if earlier else []
         return "\n".join([*lines, *map(str, last)])
 
-    def add(self, make: Callable[[int], Exchange]) -> Exchange:
-        """Add the exchange that `make` returns for its number. Called under the endpoint's lock."""
-        exchange = make(len(self._exchanges) + 1)
+    def add(self, exchange: Exchange) -> None:
+        """Add an exchange, whose number is one more than there are. Called under the endpoint's lock."""
         self._exchanges.append(exchange)
         for uid in exchange.uids:
-            self._by_uid.setdefault(uid, []).append(exchange)
-        return exchange
+            self._by_uid[uid].append(exchange)
 
     def of(self, uid: str) -> tuple[Exchange, ...]:
         """Return every request about an operation: polls, and what starts, cancels or merely asks for it.
@@ -233,6 +220,17 @@ class Journal(Suggesting, Sequence[Exchange]):
             fix=f"{advice(status, STATUSES)}known are {', '.join(STATUSES)}",
             value=status,
         )
+
+
+def error_code_of(code: int, body: bytes) -> str:
+    """Return the error's short name in a reply; "" for one that is no error of the API."""
+    if code < 400 or len(body) > 10_000:
+        return ""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return ""
+    return str(document.get("error_code", "")) if isinstance(document, dict) else ""
 
 
 def _template(path: str) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qs, urlsplit
 
 from . import wire
 from .access import DEFAULT_TTL, LONGEST_TTL, SHORTEST_TTL
 from .faults import Fault
+from .model import State
+from .routes import Match, find, split
 
 __all__ = [
     "Answer",
@@ -32,8 +34,10 @@ __all__ = [
 LARGEST_JSON = 1 << 20  # bytes: E-ASSUMED-17
 
 
-@dataclass(frozen=True)
-class Request:
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+class Request(NamedTuple):
     """One HTTP request.
 
     Attributes:
@@ -45,31 +49,51 @@ class Request:
     """
 
     method: str
-    target: str = field(repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes = field(default=b"", repr=False)
+    target: str
+    headers: Mapping[str, str] = _NONE
+    body: bytes = b""
     connection: int = 0
 
+    def __repr__(self) -> str:
+        return f"<{self.method[:20]} request>"
 
-@dataclass(frozen=True)
-class Call:
-    """One request that met a route, at one instant.
+
+class Call(NamedTuple):
+    """One request at one instant, its target taken apart.
 
     Attributes:
-        values: what stands in the path for the route's placeholders.
+        match: the route that the path meets, on whatever release; None for none.
         now: seconds on the clock.
         moves: whether it moves the scripts of what it reads.
+        parameters: the query, parsed.
     """
 
     request: Request
-    values: Mapping[str, str]
-    query: Mapping[str, list[str]] = field(repr=False)
+    path: str
+    query: str
+    match: Match | None
     now: float
-    moves: bool
+    moves: bool = True
+    parameters: Mapping[str, list[str]] = _NONE
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """What stands in the path for the route's placeholders."""
+        return self.match.values if self.match else _NONE
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The path's, as sent."""
+        return self.match.segments if self.match else split(self.path)
+
+    @classmethod
+    def at(cls, now: float, request: Request) -> Call:
+        """Return a request that came at this instant."""
+        path, query = split_target(request.target)
+        return cls(request, path, query, find(path), now, moves=request.method != "HEAD")  # E-ASSUMED-18
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """One HTTP reply.
 
     Attributes:
@@ -81,26 +105,41 @@ class Reply:
 
     code: int
     headers: tuple[tuple[str, str], ...]
-    body: bytes = field(repr=False)
+    body: bytes
     fault: Fault | None = None
 
+    def __repr__(self) -> str:
+        return f"<reply {self.code}>"
 
-@dataclass(frozen=True)
-class Answer:
+
+class Answer(NamedTuple):
     """What a request is answered with, before it is written down.
 
     Attributes:
+        states: of the operations that it shows.
+        raw: the body, where it is not the document.
         kept: the body as the journal keeps it, where the real one holds secrets.
     """
 
     code: int
-    document: object = field(default=None, repr=False)
+    document: object = None
     aimed: tuple[str, ...] = ()
-    shown: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    shown: Mapping[str, Mapping[str, object]] = _NONE
     headers: tuple[tuple[str, str], ...] = ()
     left_over: str | None = None
-    raw: bytes | None = field(default=None, repr=False)
+    raw: bytes | None = None
     kept: bytes | None = None
+    states: Sequence[State] = ()
+
+    def __repr__(self) -> str:
+        return f"<answer {self.code}>"
+
+    @property
+    def body(self) -> bytes:
+        """What is sent."""
+        if self.raw is not None:
+            return self.raw
+        return b"" if self.document is None else wire.encode(self.document)
 
 
 class Refused(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from .lifecycle import GONE
 from .script import Number, Script
@@ -60,8 +61,7 @@ class Operation:
         return None
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """An operation at one instant.
 
     Attributes:
@@ -70,6 +70,7 @@ class State:
         progress: percent.
         heartbeat: seconds on the clock of the last change of status or progress (E-LIFE-12).
         fields: further fields of the body at this instant: the operation's, then the step's.
+        awaits: what moves the script on, "polls", "seconds", or "" for nothing.
     """
 
     operation: Operation
@@ -77,6 +78,7 @@ class State:
     progress: Number
     heartbeat: float
     fields: tuple[tuple[str, object], ...]
+    awaits: str
 
     @property
     def is_gone(self) -> bool:
@@ -101,6 +103,7 @@ def observe(operation: Operation, read: Sequence[float], now: float) -> State:
         moment.progress,
         now if moment.moving else _changed(operation, moment.since, read),
         operation.fields + moment.step.fields,
+        moment.awaits,
     )
 
 

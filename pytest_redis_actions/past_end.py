@@ -86,6 +86,9 @@ class PastEnd:
                 self._shown.setdefault(uid, exchange)
             else:
                 self._shown.pop(uid, None)
+        if not self._shown:
+            self._rows = {}
+            return False
         known = exchange.uids if self._shown.keys() >= {*exchange.uids} else ()
         self._rows = {uid: self._rows.get(uid, 0) + (self._shown[uid] is not exchange) for uid in known}
         over = [uid for uid, count in self._rows.items() if count >= self._limit]

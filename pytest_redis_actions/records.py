@@ -5,7 +5,7 @@ Of `Records` the endpoint's methods alone know, and they hold its lock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, KeysView
 from dataclasses import dataclass, field, replace
 
 from .errors import UsageError, shown
@@ -38,6 +38,10 @@ class Records:
 
     def __contains__(self, uid: object) -> bool:
         return uid in self._records
+
+    def keys(self) -> KeysView[str]:
+        """Return the uids of all of them, vanished ones included."""
+        return self._records.keys()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._records)
@@ -90,14 +94,6 @@ class Records:
         """Return the state that a poll would see now, and leave the script where it is: what HEAD is answered from."""
         record = self._records.get(uid)
         return _state(record, [*record.read, now], now) if record else None
-
-    def awaits(self, uid: str, now: float) -> str:
-        """Return what moves an operation's script on: "polls", "seconds", or "" for nothing."""
-        record = self._records.get(uid)
-        if record is None:
-            return ""
-        elapsed = now - record.operation.started
-        return record.operation.script.awaits(poll=max(0, len(record.read) - 1), elapsed=elapsed)
 
     def at_place(self, place: Place) -> str | None:
         """Return the uid of the node or cluster action that is, or was last, at a place."""

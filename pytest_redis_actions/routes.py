@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from functools import cache, lru_cache
 from urllib.parse import unquote
 
@@ -21,6 +22,7 @@ from .releases import has
 __all__ = [
     "METHODS",
     "ROUTES",
+    "Answering",
     "Match",
     "Read",
     "Route",
@@ -48,16 +50,33 @@ _UNPLAYED = (
 )  # fmt: skip
 
 
+class Answering(Enum):
+    """How the endpoint answers a request that starts nothing."""
+
+    V1_LIST = "v1_list"
+    V1_ONE = "v1_one"
+    V1_DATABASE = "v1_database"
+    V2_LIST = "v2_list"
+    V2_ONE = "v2_one"
+    CLUSTER_LIST = "cluster_list"
+    PLACE_ONE = "place_one"
+    PLACE_CANCEL = "place_cancel"
+    NODES_LIST = "nodes_list"
+    NODE_LIST = "node_list"
+    AUTHORIZE = "authorize"
+    REFRESH = "refresh"
+
+
 @dataclass(frozen=True)
 class Read:
-    """A request that reads, cancels, or says who one is; answered by the endpoint's method of this name.
+    """A request that reads, cancels, or says who one is.
 
     Attributes:
-        answer: the name of the endpoint's method.
+        answer: how the endpoint answers it.
         permission: what the caller must hold; None if anybody may ask.
     """
 
-    answer: str
+    answer: Answering
     permission: str | None = VIEW
 
 
@@ -125,10 +144,12 @@ class Match:
     Attributes:
         route: the route.
         values: placeholder -> the percent-decoded segment.
+        segments: the path's, as sent.
     """
 
     route: Route
     values: Mapping[str, str]
+    segments: tuple[str, ...]
 
 
 def _database(
@@ -168,29 +189,29 @@ _CREATE = Start("create_bdb", STATE_MACHINE, "SMCreateBDB", "bdb", status="pendi
 
 ROUTES: tuple[Route, ...] = (
     # 1.1: the generic ones
-    Route("/v1/actions", {"GET": Read("v1_list")}),
-    Route("/v1/actions/{uid}", {"GET": Read("v1_one")}),
-    Route("/v1/actions/bdb/{bdb_uid}", {"GET": Read("v1_database")}, "actions-of-a-database"),
-    Route("/v2/actions", {"GET": Read("v2_list")}, "v2-actions"),
-    Route("/v2/actions/{uid}", {"GET": Read("v2_one")}, "v2-actions"),
+    Route("/v1/actions", {"GET": Read(Answering.V1_LIST)}),
+    Route("/v1/actions/{uid}", {"GET": Read(Answering.V1_ONE)}),
+    Route("/v1/actions/bdb/{bdb_uid}", {"GET": Read(Answering.V1_DATABASE)}, "actions-of-a-database"),
+    Route("/v2/actions", {"GET": Read(Answering.V2_LIST)}, "v2-actions"),
+    Route("/v2/actions/{uid}", {"GET": Read(Answering.V2_ONE)}, "v2-actions"),
     # 1.2: of the cluster and its nodes
-    Route("/v1/cluster/actions", {"GET": Read("cluster_list")}),
+    Route("/v1/cluster/actions", {"GET": Read(Answering.CLUSTER_LIST)}),
     Route(
         "/v1/cluster/actions/{action}",
         {
-            "GET": Read("place_one"),
+            "GET": Read(Answering.PLACE_ONE),
             "POST": Start("start_cluster_action", TASK, "", "empty"),
-            "DELETE": Read("place_cancel", "cancel_cluster_action"),
+            "DELETE": Read(Answering.PLACE_CANCEL, "cancel_cluster_action"),
         },
     ),
-    Route("/v1/nodes/actions", {"GET": Read("nodes_list", VIEW_ALL_NODES)}),
-    Route("/v1/nodes/{node_uid}/actions", {"GET": Read("node_list", VIEW_NODE)}),
+    Route("/v1/nodes/actions", {"GET": Read(Answering.NODES_LIST, VIEW_ALL_NODES)}),
+    Route("/v1/nodes/{node_uid}/actions", {"GET": Read(Answering.NODE_LIST, VIEW_NODE)}),
     Route(
         "/v1/nodes/{node_uid}/actions/{action}",
         {
-            "GET": Read("place_one", VIEW_NODE),
+            "GET": Read(Answering.PLACE_ONE, VIEW_NODE),
             "POST": Start("start_node_action", TASK, "", "node"),
-            "DELETE": Read("place_cancel", "cancel_node_action"),
+            "DELETE": Read(Answering.PLACE_CANCEL, "cancel_node_action"),
         },
     ),
     # 1.3: what starts an operation
@@ -287,8 +308,8 @@ ROUTES: tuple[Route, ...] = (
     *_objects("redis_acls", "create_redis_acl", "redis_acl"),
     *_objects("ldap_mappings", "create_ldap_mapping", "ldap_mapping"),
     # who one is
-    Route("/v1/users/authorize", {"POST": Read("authorize", None)}),
-    Route("/v1/users/refresh_jwt", {"POST": Read("refresh", None)}),
+    Route("/v1/users/authorize", {"POST": Read(Answering.AUTHORIZE, None)}),
+    Route("/v1/users/refresh_jwt", {"POST": Read(Answering.REFRESH, None)}),
 )
 
 
@@ -328,7 +349,7 @@ def find(path: str) -> Match | None:
                 for part, segment in zip(route.segments, segments, strict=True)
                 if part.startswith("{")
             }
-            return Match(route, values)
+            return Match(route, values, segments)
     return None
 
 

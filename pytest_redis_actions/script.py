@@ -15,6 +15,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 from .arguments import check_number, check_options, with_example
 from .errors import ScriptError, nearest, shown
@@ -262,23 +263,22 @@ def jump() -> Step:
     return Step(_JUMP)
 
 
-@dataclass(frozen=True)
-class Moment:
+class Moment(NamedTuple):
     """Where a script stands at one poll or instant.
 
     Attributes:
-        index: which step, from 0.
-        step: that step.
+        step: which step.
         progress: percent; int where the script says so in whole numbers, otherwise float.
         since: where the step began, in the script's unit.
         moving: whether the progress changes within the step.
+        awaits: what moves the script on, "polls" or "seconds"; "" in its last step, which lasts for ever.
     """
 
-    index: int
     step: Step
     progress: Number
     since: Number
     moving: bool
+    awaits: str
 
 
 @dataclass(frozen=True)
@@ -338,11 +338,8 @@ class Script:
         first, last = self._progress[index]
         progress = _between(first, last, _share(step, position - start))
         since = start if self.unit == "polls" else start / _NANOSECONDS
-        return Moment(index, step, progress, since, moving=first != last)
-
-    def awaits(self, *, poll: int, elapsed: float) -> str:
-        """Return what moves the script on: its unit, or "" where its last step has begun, which lasts for ever."""
-        return self.unit if self.at(poll=poll, elapsed=elapsed).index < len(self.steps) - 1 else ""
+        awaits = self.unit if index < len(self.steps) - 1 else ""
+        return Moment(step, progress, since, first != last, awaits)
 
 
 def default_script(kind: str, release: str, *, vanishes: bool = False) -> Script:

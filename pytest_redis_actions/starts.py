@@ -137,11 +137,10 @@ class Starting:
         """What a test has announced and no request has started."""
         return tuple(planned for planned in self._planned if not planned.optional)
 
-    def planned_for(self, method: str, path: str) -> Planned | None:
+    def planned_for(self, call: Call) -> Planned | None:
         """Return what a test has announced of a request."""
-        segments = split(path) if self._planned else ()
         for planned in self._planned:
-            if planned.method == method and matches(planned.template, segments):
+            if planned.method == call.request.method and matches(planned.template, call.segments):
                 return planned
         return None
 
@@ -153,7 +152,7 @@ class Starting:
         carried = start.carried if place is None else self._check_place(place, planned, call)
         document = {} if start.shape == "module" else _checked(call, carried)
         bdb_uid = self._database_of(call, start, document)
-        if self._has_dry_run(carried) and carried.asks_only(document, call.query):
+        if self._has_dry_run(carried) and carried.asks_only(document, call.parameters):
             return self._dry_run(call, start, bdb_uid, document)
         operation = Operation(
             uid=planned.uid if planned else str(uuid.uuid4()),
@@ -294,10 +293,10 @@ def script_of(kind: str, steps: Iterable[Step] | None, release: str, profile: st
     return Script.of(kind, steps, release=release, profile=profile)
 
 
-def outside(path: str, planned: Planned) -> Route:
+def outside(call: Call, planned: Planned) -> Route:
     """Return a route for a planned request that the API lacks."""
-    start = Start(ANYBODY, planned.kind, split(path)[-1] or "operation", "action_uid")
-    return Route(path, {planned.method: start})
+    start = Start(ANYBODY, planned.kind, call.segments[-1] or "operation", "action_uid")
+    return Route(call.path, {planned.method: start})
 
 
 def place_of(call: Call) -> Place:
@@ -317,7 +316,7 @@ def _checked(call: Call, carried: Carried) -> Document:
         if not isinstance(below, dict):
             raise Refused(refusal(400, "invalid_schema", f"{carried.below} must be an object"))
         document = below
-    refused = carried.refused(document, call.query)
+    refused = carried.refused(document, call.parameters)
     if refused is not None:
         raise Refused(refusal(*refused))
     return document

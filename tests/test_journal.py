@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pytest_redis_actions.journal import Exchange, Journal
+from pytest_redis_actions.journal import Exchange, Journal, error_code_of
 from pytest_redis_actions.redaction import Headers
 
 
@@ -27,7 +27,7 @@ def exchange(number: int, **changes: Any) -> Exchange:
 def journal(count: int, **changes: Any) -> Journal:
     made = Journal()
     for _ in range(count):
-        made.add(lambda number: exchange(number, **changes))
+        made.add(exchange(len(made) + 1, **changes))
     return made
 
 
@@ -43,17 +43,16 @@ def test_exchanges_are_numbered_from_1_and_kept_in_order() -> None:
 def test_an_exchange_is_told_in_one_line() -> None:
     assert str(exchange(2)) == "#2 10.0s GET /v1/actions/a -> 200  running 40"
     assert str(exchange(2, shown={}, code=404)) == "#2 10.0s GET /v1/actions/a -> 404"
-    missing = b'{"description":"x","error_code":"action_not_found"}'
-    assert str(exchange(2, shown={}, code=404, body=missing)).endswith("-> 404  action_not_found")
+    assert str(exchange(2, shown={}, code=404, error_code="action_not_found")).endswith("-> 404  action_not_found")
     assert str(exchange(2, shown={"a": {}, "b": {}})).endswith("-> 200  2 operations")
     assert str(exchange(2, left_over="tests/test_x.py::test_y")).endswith("(left over from tests/test_x.py::test_y)")
 
 
 def test_what_asked_for_an_operation_or_showed_it_is_found() -> None:
     made = Journal()
-    made.add(lambda number: exchange(number, aimed=("a",), shown={}, code=404))
-    made.add(lambda number: exchange(number, aimed=(), shown={"a": {}, "b": {}}))
-    made.add(lambda number: exchange(number, aimed=("b",), shown={"b": {}}))
+    made.add(exchange(1, aimed=("a",), shown={}, code=404))
+    made.add(exchange(2, aimed=(), shown={"a": {}, "b": {}}))
+    made.add(exchange(3, aimed=("b",), shown={"b": {}}))
 
     assert [each.number for each in made.of("a")] == [1, 2]
     assert [each.number for each in made.of("b")] == [2, 3]
@@ -84,7 +83,14 @@ def test_queries(query: Mapping[str, Any], numbers: list[int]) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b"3", b'{"error_code":"x"}' + b" " * 20_000])
 def test_a_reply_that_is_no_error_of_the_api_has_no_error_code(body: bytes) -> None:
-    assert exchange(1, code=502, body=body).error_code == ""
+    assert error_code_of(502, body) == ""
+
+
+def test_the_error_code_of_a_reply_is_read_from_its_body() -> None:
+    missing = b'{"description":"x","error_code":"action_not_found"}'
+
+    assert error_code_of(404, missing) == "action_not_found"
+    assert error_code_of(200, missing) == ""
 
 
 def test_a_journal_of_any_length_is_printed_on_one_screen() -> None:

@@ -210,7 +210,7 @@ def test_what_may_still_act_keeps_time_from_moving(account: Account, what: str) 
     if what == "busy":
         account.tally.busy = 1
     elif what == "owed":
-        clock.owed = 1
+        clock.owed = 1  # type: ignore[misc]  # of the fake
     elif what == "on its way":
         account.is_quiet = lambda: False
     else:
@@ -219,7 +219,7 @@ def test_what_may_still_act_keeps_time_from_moving(account: Account, what: str) 
     account.settle()
     assert account.now == 0
 
-    account.tally.busy, clock.owed, account.is_quiet, account.pools = 0, 0, lambda: True, {}
+    account.tally.busy, clock.owed, account.is_quiet, account.pools = 0, 0, lambda: True, {}  # type: ignore[misc]  # of the fake
     account.settle()
     assert account.at(5)
 
@@ -719,7 +719,7 @@ def test_a_reply_leaves_at_its_instant(account: Account) -> None:
 
 def test_who_waits_for_a_held_reply_does_not_keep_time_from_moving(account: Account) -> None:
     account.party()  # awake, and waiting for the reply
-    account.clock.owed = 1
+    account.clock.owed = 1  # type: ignore[misc]  # of the fake
 
     handler = reply_held(account, 5)
     handler.join(10)

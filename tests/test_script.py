@@ -382,8 +382,8 @@ def test_an_error_keeps_what_it_is_about(call: Callable[[], object], value: obje
 def test_a_script_awaits_its_unit_until_its_last_step_has_begun() -> None:
     in_polls, in_seconds = of(starting(), STEP), of(starting(seconds=3), STEP)
 
-    assert [in_polls.awaits(poll=poll, elapsed=0) for poll in (0, 1, 9)] == ["polls", "", ""]
-    assert [in_seconds.awaits(poll=0, elapsed=elapsed) for elapsed in (0, 2.9, 3)] == ["seconds", "seconds", ""]
+    assert [in_polls.at(poll=poll, elapsed=0).awaits for poll in (0, 1, 9)] == ["polls", "", ""]
+    assert [in_seconds.at(poll=0, elapsed=elapsed).awaits for elapsed in (0, 2.9, 3)] == ["seconds", "seconds", ""]
 
 
 def test_the_default_scripts_are_the_happy_paths() -> None:

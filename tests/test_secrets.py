@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 from itertools import count
 from urllib.parse import quote
 
@@ -112,7 +111,7 @@ def test_no_planted_secret_is_kept_or_printed(redis_actions: RedisActions) -> No
     assert len(journal) == len([line for line, *_ in sent if "#" not in line])  # no request has a fragment
     texts = [redis_actions.report(), str(journal), repr(journal), *redis_actions._endpoint.unrouted]
     for each in journal:
-        texts += [repr(vars(each)) + repr(each.body) + str(each) + repr(each) + each.error_code]
+        texts += [repr(each._asdict()) + repr(each.body) + str(each) + repr(each) + each.error_code]
     redis_actions.validate()
     for text in [*texts, *errors_of(redis_actions)]:
         assert new.found_in(text) == [], text
@@ -134,9 +133,9 @@ def errors_of(stub: RedisActions) -> Iterator[str]:
 
 
 def test_an_exchange_keeps_nothing_but_what_is_named_here() -> None:
-    assert {field.name for field in fields(Exchange)} == {
+    assert {*Exchange._fields} == {
         "number", "seconds", "method", "target", "route", "code", "aimed", "shown", "headers", "body", "connection",
-        "left_over", "retry_after", "overlaps", "by_handler", "fault", "unshown",
+        "left_over", "retry_after", "overlaps", "by_handler", "fault", "unshown", "error_code",
     }  # fmt: skip
 
 

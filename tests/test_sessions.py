@@ -207,7 +207,8 @@ def test_a_stub_and_its_journal_are_freed_with_their_test(suite: pytest.Pytester
                 get(stub, f"/v1/actions/{action.uid}")
                 stub.httpserver.expect_request("/x").respond_with_data("x")
                 get(stub, "/x")
-                alive.extend(map(weakref.ref, (stub, stub.journal, stub.journal[0], stub._endpoint, stub.clock)))
+                parts = (stub, stub.journal, stub.journal[0].headers, stub._endpoint, stub.clock)
+                alive.extend(map(weakref.ref, parts))
 
         @pytest.mark.parametrize("shared", [True, False])
         def test_passes(redis_actions, make_redis_actions, shared):
@@ -243,7 +244,7 @@ def test_a_stub_that_passed_is_freed_at_once_and_not_when_garbage_is_collected(s
             gc.disable()
             with requests.Session() as session:
                 session.get(redis_actions.url + "/v1/actions", auth=redis_actions.auth)
-            alive.extend(map(weakref.ref, (redis_actions, redis_actions.journal, redis_actions.journal[0])))
+            alive.extend(map(weakref.ref, (redis_actions, redis_actions.journal, redis_actions.journal[0].headers)))
 
         def test_nothing_is_left():
             join_connections()

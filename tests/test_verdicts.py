@@ -10,7 +10,7 @@ import pytest
 from pytest_redis_actions.client_contract import verdicts
 from pytest_redis_actions.client_contract.outcome import CommandFailed, Outcome, Stopped, Why
 from pytest_redis_actions.client_contract.verdicts import Kind, Wrong, verdict
-from pytest_redis_actions.journal import Exchange
+from pytest_redis_actions.journal import Exchange, error_code_of
 from pytest_redis_actions.redaction import Headers
 
 CAN: Mapping[str, object] = {"reports_failure": "either", "tolerates_early_404": False}
@@ -30,6 +30,7 @@ def poll(
 ) -> Exchange:
     shown = {} if status is None else {uid: {"status": status}}
     values: dict[str, Any] = {"number": 1, "aimed": (uid,), "body": b"", **more}
+    values["error_code"] = error_code_of(code, values["body"])
     return Exchange(
         seconds=seconds, method=method, target=path + uid, route=route, code=code, shown=shown,
         headers=Headers(headers or {}), **values,

@@ -144,7 +144,7 @@ def run_play(client: Client, scenario: Scenario, play: Play, authority: Callable
             _ended(shared, call, stopped),
             uid=uid,
             wanted=stage.wanted.get(uid, ""),
-            exchanges=tuple(replace(each, seconds=each.seconds / _pace(client)) for each in exchanges),
+            exchanges=tuple(each._replace(seconds=each.seconds / _pace(client)) for each in exchanges),
         )
         for uid, call, exchanges in zip(uids, calls, requests, strict=True)
     ]

@@ -34,7 +34,9 @@ class MovableClock(Protocol):
     nanoseconds: int
     epoch: int
     monotonic_from: int
-    owed: int
+
+    @property
+    def owed(self) -> int: ...
 
     def move(self, nanoseconds: int) -> None: ...
 

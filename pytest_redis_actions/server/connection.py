@@ -9,7 +9,6 @@ import ssl
 import struct
 import threading
 from collections.abc import Iterable
-from contextlib import nullcontext
 from http import HTTPStatus
 from typing import Protocol
 
@@ -122,13 +121,13 @@ class Connection:
         except (OSError, ValueError):
             return True
 
-    def _is_readable(self, seconds: float | None) -> bool:
-        """Wait so many real seconds, or for ever, until there is something to read, or the end."""
+    def _is_readable(self, seconds: float) -> bool:
+        """Wait at most so many real seconds until there is something to read, or the end."""
         if not hasattr(select, "poll"):  # Windows, whose select takes any socket
             return bool(select.select([self._socket], [], [], seconds)[0])
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(None if seconds is None else seconds * 1000))
+        return bool(poll.poll(seconds * 1000))
 
     # From bytes to requests
 
@@ -154,19 +153,26 @@ class Connection:
         """Wait for bytes, read once, and answer what is whole; return whether the connection goes on."""
         self._await_bytes()
         endpoint = self._server.endpoint
-        with endpoint.clock.answering(self.has_hung_up) if endpoint else nullcontext():
-            self._owes = True
-            try:
-                return self._serve_arrived()
-            finally:
-                self._owes = False
+        if endpoint is not None:
+            endpoint.clock.owe(self.has_hung_up)
+        self._owes = True
+        try:
+            return self._serve_arrived()
+        finally:
+            self._owes = False
+            if endpoint is not None:
+                endpoint.clock.repay(self.has_hung_up)
 
     def _await_bytes(self) -> None:
         """Wait for what the client sends, and read nothing of it: what is read, virtual time waits for already."""
-        left = None if self._began is None else max(0, self._began + self._server.read_seconds - self._real.seconds)
         if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
             return
-        self._is_readable(left)
+        if self._began is not None:
+            self._is_readable(max(0, self._began + self._server.read_seconds - self._real.seconds))
+            return
+        if self._socket.gettimeout() is not None:
+            self._socket.settimeout(None)
+        socket.socket.recv(self._socket, 1, socket.MSG_PEEK)  # of the plain socket; cheaper than select
 
     def let_time_move(self) -> None:
         """Let virtual time move again if this connection has kept it."""
@@ -201,10 +207,7 @@ class Connection:
 
     def _receive(self) -> bytes:
         """Return what the client sends next: at any time between requests, in the time that is left within one."""
-        if self._began is None:
-            if self._socket.gettimeout() is not None:
-                self._socket.settimeout(None)
-        else:
+        if self._began is not None:
             left = self._began + self._server.read_seconds - self._real.seconds
             if left <= 0:
                 raise TimeoutError

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from functools import lru_cache
 from typing import NamedTuple
 
 import httptools
@@ -237,31 +238,40 @@ class RequestReader:
     def _values(self, name: str) -> list[str]:
         if name not in self._headers:
             return []
+        if len(self._headers) == len(self._fields):
+            return [self._headers[name]]
         return [value for other, value in self._fields if other.lower() == name]
 
     def _check_target(self) -> None:
         if self._target == b"*" and self._parser.get_method() != b"OPTIONS":
             raise _malformed("the target * is for OPTIONS only")
-        absolute = _AUTHORITY.match(self._target)
-        if absolute and not _HOST.fullmatch(absolute[1].decode("latin-1")):
+        absolute = None if self._target[:1] == b"/" else _AUTHORITY.match(self._target)
+        if absolute and not _is_host(absolute[1].decode("latin-1")):
             raise _malformed("an absolute target must have a name or an address, with or without a port")
 
     def _check_host(self) -> None:
         hosts = self._values("host")
         if len(hosts) > 1 or (not hosts and self._version == "1.1"):
             raise _malformed(f"a request must have one Host field, not {len(hosts) or 'none'}")
-        if hosts and not _HOST.fullmatch(hosts[0]):
+        if hosts and not _is_host(hosts[0]):
             raise _malformed("Host must be a name or an address, with or without a port")
 
     def _check_codings(self) -> None:
         codings = self._values("transfer-encoding")
-        if codings and self._version == "1.0":
+        if not codings:
+            return
+        if self._version == "1.0":
             raise _malformed("HTTP/1.0 has no Transfer-Encoding")
         coding = ",".join(codings).strip(" \t").lower()
-        if codings and not _CODINGS.fullmatch(coding):
+        if not _CODINGS.fullmatch(coding):
             raise _malformed("Transfer-Encoding must be chunked")
-        if codings and coding != "chunked":
+        if coding != "chunked":
             raise Refusal(501, "not_implemented", "chunked is the only transfer coding that is implemented")
+
+
+@lru_cache(maxsize=16)  # a client sends the same one with each request
+def _is_host(text: str) -> bool:
+    return _HOST.fullmatch(text) is not None
 
 
 def _malformed(description: str) -> Refusal:
