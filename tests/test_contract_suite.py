@@ -127,7 +127,7 @@ def test_a_failure_says_what_the_client_did_and_what_a_sound_one_does(suite: pyt
     )
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "two workers"])
+@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "two workers"])
 def test_the_score_is_written_although_tests_failed(suite: pytest.Pytester, workers: tuple[str, ...]) -> None:
     suite.mkdir("out")
     result = run(suite, NAIVE, "-k", "S02 or S20 or S50", "--redis-actions-score", "out/score.json", *workers)
@@ -394,7 +394,7 @@ def test_a_class_is_checked_when_it_is_collected(suite: pytest.Pytester, text: s
     result = run(suite, text)
 
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([f"E *{problem.replace('[', '[[]')}*", "*  fix  *"])
+    result.stdout.fnmatch_lines([f"*{problem.replace('[', '[[]')}*", "*  fix  *"])
 
 
 def test_a_base_may_lack_wait_and_attributes_of_ones_own_are_welcome(suite: pytest.Pytester) -> None:

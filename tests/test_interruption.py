@@ -243,6 +243,8 @@ class TestAClientThatIsNotDrivenAndNeverGivesUp:
                 if number % 2:
                     poll_for_ever(redis_actions)
             """,
+            "-p",
+            "xdist",
             "-n2",
         )
 

@@ -471,7 +471,7 @@ class TestIsolation:
                 assert get(redis_actions, "/v1/actions").json() == {"actions": [], "state-machines": []}
             """
 
-        run(suite, text).assert_outcomes(passed=1)
+        run(suite, text, "-p", "pytest_httpserver").assert_outcomes(passed=1)
 
     def test_a_fixed_port(self, suite: pytest.Pytester) -> None:
         import socket
@@ -498,7 +498,7 @@ class TestIsolation:
                 assert statuses == ["queued", "starting", "running", "completed"]
             """
 
-        run(suite, text, "-n", "2").assert_outcomes(passed=20)
+        run(suite, text, "-p", "xdist", "-n", "2").assert_outcomes(passed=20)
 
 
 class TestTheHandle:
@@ -671,7 +671,7 @@ class TestTheReport:
         assert "- redis_actions -" not in result.stdout.str()
 
     def test_it_comes_through_xdist(self, suite: pytest.Pytester) -> None:
-        result = run(suite, REPORTED["refused"], "-n", "1")
+        result = run(suite, REPORTED["refused"], "-p", "xdist", "-n", "1")
 
         assert "- redis_actions -" in result.stdout.str()
 
@@ -708,14 +708,16 @@ class TestCoverage:
         "in all 33 %",
     )
 
-    @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+    @pytest.mark.parametrize("workers", [[], ["-p", "xdist", "-n", "2"]], ids=["alone", "xdist"])
     def test_what_was_met_and_what_never(self, suite: pytest.Pytester, workers: list[str]) -> None:
         result = run(suite, self.TEXT, "--redis-actions-coverage", *workers)
 
         result.assert_outcomes(passed=2)
         result.stdout.fnmatch_lines(["*redis_actions: coverage of the lifecycle*", *self.LINES])
 
-    @pytest.mark.parametrize(("workers", "least", "status"), [([], 33, 0), ([], 34, 1), (["-n", "2"], 34, 1)])
+    @pytest.mark.parametrize(
+        ("workers", "least", "status"), [([], 33, 0), ([], 34, 1), (["-p", "xdist", "-n", "2"], 34, 1)]
+    )
     def test_less_than_what_is_wanted_fails(
         self, suite: pytest.Pytester, workers: list[str], least: int, status: int
     ) -> None:

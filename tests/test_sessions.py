@@ -86,7 +86,11 @@ def test_a_rerun_is_as_strict_as_a_first_run(suite: pytest.Pytester, then: str, 
     if how == "by hand":
         suite.makeconftest(dedent(AGAIN))
 
-    result = run(suite, FAILS_ONCE.replace("THEN", then), *(["--reruns", "1"] if how == "rerunfailures" else []))
+    result = run(
+        suite,
+        FAILS_ONCE.replace("THEN", then),
+        *(["-p", "rerunfailures", "--reruns", "1"] if how == "rerunfailures" else []),
+    )
 
     assert result.parseoutcomes() == (
         {"passed": 2, "errors": 1, "rerun": 1} if how == "rerunfailures" else {"passed": 2, "errors": 1}
@@ -94,9 +98,9 @@ def test_a_rerun_is_as_strict_as_a_first_run(suite: pytest.Pytester, then: str, 
     assert told in result.stdout.str()
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "1"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize("workers", [[], ["-p", "xdist", "-n", "1"]], ids=["alone", "xdist"])
 def test_the_report_of_a_rerun_has_its_own_stubs_only(suite: pytest.Pytester, workers: list[str]) -> None:
-    result = run(suite, FAILS_ONCE.replace("THEN", "assert False"), "--reruns", "1", *workers)
+    result = run(suite, FAILS_ONCE.replace("THEN", "assert False"), *workers, "-p", "rerunfailures", "--reruns", "1")
 
     result.assert_outcomes(passed=1, failed=1)
     printed = result.stdout.str()
@@ -107,7 +111,7 @@ def test_the_report_of_a_rerun_has_its_own_stubs_only(suite: pytest.Pytester, wo
 
 
 def test_a_rerun_that_passes_passes(suite: pytest.Pytester) -> None:
-    result = run(suite, FAILS_ONCE.replace("THEN", "pass"), "--reruns", "1")
+    result = run(suite, FAILS_ONCE.replace("THEN", "pass"), "-p", "rerunfailures", "--reruns", "1")
 
     assert result.parseoutcomes() == {"passed": 2, "rerun": 1}
 
@@ -125,7 +129,7 @@ def test_a_failure_in_a_fixture_of_the_first_run_is_forgotten_too(suite: pytest.
             get(redis_actions, "/v1/action")
         """
 
-    result = run(suite, text, "--reruns", "1")
+    result = run(suite, text, "-p", "rerunfailures", "--reruns", "1")
 
     assert result.parseoutcomes() == {"passed": 1, "errors": 1, "rerun": 1}
 
@@ -182,7 +186,7 @@ def test_a_blocked_port_says_what_to_allow(pytester: pytest.Pytester, strict: bo
             assert get(make_redis_actions(), "/v1/actions").status_code == 200
         """
 
-    result = run(pytester, text, "--disable-socket")
+    result = run(pytester, text, "-p", "pytest_socket", "--disable-socket")
 
     assert result.parseoutcomes() == {"passed": 2, "errors": 1}
     result.stdout.fnmatch_lines(
@@ -191,7 +195,9 @@ def test_a_blocked_port_says_what_to_allow(pytester: pytest.Pytester, strict: bo
             "  fix  allow it: --disable-socket --allow-hosts=127.0.0.1, or @pytest.mark.enable_socket on the test",
         ]
     )
-    assert run(pytester, text, "--disable-socket", "--allow-hosts=127.0.0.1").parseoutcomes() == {"passed": 3}
+    assert run(
+        pytester, text, "-p", "pytest_socket", "--disable-socket", "--allow-hosts=127.0.0.1"
+    ).parseoutcomes() == {"passed": 3}
 
 
 # Memory

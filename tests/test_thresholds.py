@@ -73,7 +73,7 @@ def test_a_score_goes_into_a_folder_that_exists(pytester: pytest.Pytester, path:
     assert not (pytester.path / "missing").exists()
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "xdist"])
+@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "1")], ids=["alone", "xdist"])
 def test_a_session_that_judged_nothing_fails(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
     text = "def test_it():\n    pass"
 

@@ -770,6 +770,8 @@ class TestInASuite:
                 if number % 2:
                     wait(ask)
             """,
+            "-p",
+            "xdist",
             "-n2",
         )
 
@@ -792,6 +794,8 @@ class TestInASuite:
                 while number and await asyncio.to_thread(ask) != "completed":
                     await asyncio.sleep(0.1)
             """,
+            "-p",
+            "anyio",
         )
 
         result.assert_outcomes(passed=1, failed=1)
