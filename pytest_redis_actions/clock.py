@@ -209,8 +209,9 @@ class VirtualClock(Suggesting):
         `utcnow` and `today`, `asyncio.sleep`, `wait_for`, `wait`, `timeout`, `timeout_at`, `loop.time`, `call_later`
         and `call_at`, `threading.Event.wait`, `Condition.wait` and `wait_for`, `Thread.join` and `Future.result`:
         as modules, as imported names, as defaults, in closures, as class attributes, imported inside a function, and in
-        a dict, a list, a tuple, a partial or an instance that stands under a name of the module. What an instance from
-        before the block holds that stands elsewhere is out of reach. All other code keeps real time.
+        a dict, list, set, tuple, partial or instance that stands under a name of the module. Instances of its classes
+        from before the block are driven, too, if a variable of the caller or of its module, or an attribute of its
+        `self`, holds them; others are out of reach. All other code keeps real time.
 
         Time moves only when every thread and task of the block sleeps or waits for another one, so never while a
         request is on its way. Blocks of one clock may be nested. A thread that
@@ -244,6 +245,7 @@ class VirtualClock(Suggesting):
             submodules=submodules,
             guard=self.guard if guard is None else guard,
             home=frame.f_globals.get("__name__", ""),
+            held=[*frame.f_locals.values(), *frame.f_globals.values()],
             where=drive.where,
             on_enter=drive.enter,
             is_inner=True,

@@ -370,8 +370,11 @@ def _block(node: pytest.Item, options: Options, stub: RedisActions) -> Block | N
         return None
     from .driving.block import Block
 
-    home = node.module.__name__ if isinstance(node, pytest.Function) else ""
-    return Block(cast(VirtualClock, stub.clock), options.drive, home=home, where=node.nodeid)
+    home, held = "", list[Any]()
+    if isinstance(node, pytest.Function):
+        home = node.module.__name__
+        held = [node.instance, *node.funcargs.values(), *vars(node.module).values()]
+    return Block(cast(VirtualClock, stub.clock), options.drive, home=home, held=held, where=node.nodeid)
 
 
 def _certificate(tls: bool | str) -> str:

@@ -19,6 +19,7 @@ from unittest import mock
 
 import pytest
 
+from pytest_redis_actions import RedisActions
 from pytest_redis_actions.clock import DEFAULT_EPOCH, VirtualClock, WallClock
 from pytest_redis_actions.driving.ledger import abandon
 from pytest_redis_actions.errors import UsageError
@@ -331,6 +332,19 @@ HELD = {
     "a scheduler of its own": "import sched\nclass Own(sched.scheduler):\n    def __init__(self):\n"
     "        super().__init__(time.time)\ndef nap():\n    held = Own()\n"
     "    held.enter(9, 1, print)\n    held.run()",
+    "a named tuple": "from collections import namedtuple\nheld = namedtuple('Policy', 'sleep every')(time.sleep, 9)\n"
+    "def nap(): held.sleep(held.every)",
+    "a typed tuple in a dict": "from typing import Any, NamedTuple\nclass Policy(NamedTuple):\n    sleep: Any\n"
+    "held = {'policy': Policy(time.sleep)}\ndef nap(): held['policy'].sleep(9)",
+    "a set": "held = {time.sleep}\ndef nap(): [each(9) for each in held]",
+    "a frozen set": "held = frozenset([time.sleep])\ndef nap(): [each(9) for each in held]",
+    "a queue": "from collections import deque\nheld = deque([time.sleep])\ndef nap(): held[0](9)",
+    "a view of a dict": "from types import MappingProxyType\nheld = MappingProxyType({'sleep': time.sleep})\n"
+    "def nap(): held['sleep'](9)",
+    "an instance with slots": "from dataclasses import dataclass\n@dataclass(frozen=True, slots=True)\nclass Policy:\n"
+    "    sleep: object\nheld = Policy(time.sleep)\ndef nap(): held.sleep(9)",
+    "an instance in a dict": "class Client:\n    def __init__(self): self.sleep = time.sleep\n"
+    "    def __repr__(self): return repr(self.sleep)\nheld = {'one': Client()}\ndef nap(): held['one'].sleep(9)",
     "a dict with a default": "from collections import defaultdict\nheld = defaultdict(time.monotonic)\n"
     "def nap(): time.sleep(held['now'] - 1e6 + 9)",
 }
@@ -358,15 +372,97 @@ def test_a_table_that_belongs_to_all_is_left_alone(write: Write, clock: VirtualC
         assert isinstance(module.modules["time"].sleep, type(time.sleep))
 
 
-def test_what_an_instance_of_a_fixture_holds_is_out_of_reach(write: Write, clock: VirtualClock) -> None:
-    module = write("import time\nclass Client:\n    def __init__(self): self.sleep = time.sleep")
-    early = module.Client()
+EARLY = """
+import time
+class Client:
+    def __init__(self): self.sleep = time.sleep
+    def nap(self): self.sleep(9)
+class Slotted:
+    __slots__ = ("inner",)
+    def __init__(self): self.inner = Client()
+    def nap(self): self.inner.nap()
+def made(sleep=time.sleep):
+    def nap(): sleep(9)
+    return nap
+def decorated():
+    sleep = time.sleep
+    return lambda: sleep(9)
+"""
+
+
+HOLDERS: dict[str, Callable[[Any], Any]] = {
+    "a client": lambda module: module.Client(),
+    "one within another": lambda module: module.Slotted(),
+    "a method": lambda module: module.Client().nap,
+    "a function": lambda module: module.made(),
+    "a closure": lambda module: module.decorated(),
+    "a list": lambda module: [module.Client()],
+    "a dict": lambda module: {"client": module.Client()},
+}
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_what_a_test_holds_since_before_the_block_is_driven_and_given_back(
+    write: Write, clock: VirtualClock, holder: str
+) -> None:
+    early = HOLDERS[holder](write(EARLY))
+    for _ in range(2):
+        with clock.drive("driven_client"):
+            one = early[0] if holder == "a list" else early["client"] if holder == "a dict" else early
+            getattr(one, "nap", one)()
+
+    assert clock.seconds == 18
+    if holder == "a client":
+        assert early.sleep is time.sleep
+
+
+@pytest.fixture
+def early(write: Write) -> Any:
+    return write(EARLY).Client()
+
+
+@pytest.mark.redis_actions(drive=["driven_client"])
+def test_what_a_fixture_holds_since_before_the_block_of_the_marker_is_driven(
+    early: Any, redis_actions: RedisActions
+) -> None:
+    early.nap()
+
+    assert redis_actions.clock.seconds == 9
+
+
+class TestSelf:
+    """What the class of a test keeps for it."""
+
+    client: Any
+
+    def test_what_self_holds_is_driven(self, write: Write, clock: VirtualClock) -> None:
+        self.client = write(EARLY).Client()
+
+        with clock.drive("driven_client"):
+            self.client.nap()
+
+        assert clock.seconds == 9
+        assert self.client.sleep is time.sleep
+
+
+def test_what_nobody_but_another_object_holds_is_out_of_reach(write: Write, clock: VirtualClock) -> None:
+    early = write(EARLY).Client()
+    wrapped = mock.Mock(client=early)
+    del early
 
     with clock.drive("driven_client"):
-        early.sleep(0.01)
-        module.Client().sleep(9)
+        wrapped.client.sleep(0.01)
 
-    assert clock.seconds == 9
+    assert clock.seconds == 0
+
+
+def test_functions_of_time_that_a_test_holds_itself_stay_real(write: Write, clock: VirtualClock) -> None:
+    write(EARLY)
+    own = {"sleep": time.sleep}
+
+    with clock.drive("driven_client"):
+        assert own["sleep"] is time.sleep
+        own["sleep"](0)
 
 
 def test_what_a_client_keeps_beyond_the_block_is_real_again(write: Write, clock: VirtualClock) -> None:

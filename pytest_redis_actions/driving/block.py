@@ -22,7 +22,7 @@ from .opened import opened
 from .places import place
 from .private import check_python
 from .reach import refuse_unreachable
-from .replacing import Undo, replace
+from .replacing import Undo, replace, replace_held
 from .standins import hook_maps, hook_scheduler, original_of, real_names, stand_in_for
 from .targets import targets
 from .tasks import ASYNCHRONOUS, Loops
@@ -59,6 +59,7 @@ class Block:
         given: import names, recipe names or module objects.
         submodules: whether what lies below the named packages is driven too.
         home: the module of the test, whose own waiting for a client is understood.
+        held: what the opener holds: instances of driven classes are driven, too.
         where: the line that opens the block.
         guard: idle seconds without any progress after which the test is failed; None for never.
         on_enter: called when the block is entered.
@@ -72,6 +73,7 @@ class Block:
         *,
         submodules: bool = False,
         home: str = "",
+        held: Iterable[Any] = (),
         where: str = "",
         guard: float | None = 20.0,
         on_enter: Callable[[], None] = lambda: None,
@@ -83,6 +85,7 @@ class Block:
         self._modules = targets(given, submodules=submodules)
         self._packages = [module.__name__ for module in self._modules] if submodules else []
         self._home = home
+        self._held = held
         self._guard = guard
         self._on_enter = on_enter
         self._undo = Undo()
@@ -235,6 +238,9 @@ class Block:
         for module in self._modules:
             self._locks |= {key: each for key, each in locks_of(module).items() if key not in self._locks}
             replace(module, self._find, self._undo)
+        driven = {module.__name__ for module in self._modules}
+        replace_held(self._held, self._home, driven, self._find, self._undo)
+        self._held = ()
 
     def _find(self, value: Any) -> Any:
         return self._locks.get(id(value)) or stand_in_for(value)

@@ -128,8 +128,11 @@ REACH: tuple[Reach, ...] = (
     Reach("`concurrent.futures.as_completed(timeout=)`, `asyncio.as_completed(timeout=)`, `Executor.map(timeout=)`"),
     Reach("`queue.SimpleQueue`"),
     Reach("`sched.scheduler` with the functions it has by default"),
-    Reach("a dict, list, tuple or `functools.partial` with a function of time, under a name of the module"),
-    Reach("an instance with such an attribute, under a name of the module"),
+    Reach(
+        "a dict, list, set, (named) tuple or `functools.partial` with a function of time, under a name of the module"
+    ),
+    Reach("an instance with such an attribute or slot, under a name of the module"),
+    Reach("an instance of its classes from before the block that the test, or one of its fixtures, holds"),
     Reach("the default factories of `dataclasses`, `attrs` and `collections.defaultdict`"),
     Reach(
         "a default factory of `pydantic`",

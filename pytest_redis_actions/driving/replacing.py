@@ -1,23 +1,25 @@
 """Finding what a module uses of time, putting something else in its place, and taking it back by identity.
 
-Besides names, defaults, closures and class attributes this reaches what a module holds in a dict, a list, a tuple or a
-`functools.partial`, and the attributes of instances that stand under its names.
+Besides names, defaults, closures and class attributes this reaches what a module holds in containers, named tuples or a
+`functools.partial`, and the attributes of instances: those that stand under its names, and those of its classes that
+the code holds which opens the block.
 """
 
 from __future__ import annotations
 
 import builtins
 import functools
+import gc
 import inspect
 import sys
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType, MappingProxyType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
-__all__ = ["Undo", "names_in", "replace"]
+__all__ = ["Undo", "names_in", "replace", "replace_held"]
 
 
 class Undo:
@@ -42,6 +44,24 @@ class Undo:
 
         self._steps.append(restore)
         container[key] = value
+
+    def member(self, container: set[Any], value: object, original: object) -> None:
+        """Put something in the place of a member of a set."""
+
+        def restore() -> None:
+            if value in container:
+                container.remove(value)
+                container.add(original)
+
+        self._steps.append(restore)
+        container.remove(original)
+        container.add(value)
+
+    def slot(self, slot: MemberDescriptorType, owner: object, value: object) -> None:
+        """Set what an instance holds in a slot, also if it is frozen."""
+        before = slot.__get__(owner)
+        slot.__set__(owner, value)
+        self._steps.append(partial(slot.__set__, owner, before))
 
     def cell(self, cell: Any, value: object) -> None:
         """Set what a closure holds."""
@@ -75,15 +95,44 @@ def replace(module: ModuleType, find: Find, undo: Undo) -> None:
         find: returns what stands for a value.
     """
     names = vars(module)
-    find = _Deep(find, undo)
+    find = _Deep(find, undo, {module.__name__})
     _replace_items(names, find, undo)
     for name, value in list(names.items()):
         if not name.startswith("__") and _is_instance(value):
-            _replace_items(vars(value), find, undo)
+            find.set_attributes(value)
     for function in _functions(list(names.values()), names, set()):
         _replace_in_function(function, find, undo)
     for owner in _classes(list(names.values()), module.__name__, set()):
         _replace_in_class(owner, find, undo)
+
+
+def replace_held(values: Iterable[Any], home: str, modules: set[str], find: Find, undo: Undo) -> None:
+    """Do the same to instances of driven classes, and to driven functions, that the opener of a block holds.
+
+    Args:
+        values: what it holds, such as its variables; the items of containers count too.
+        home: its module; what instances of that one hold counts too.
+        modules: the names of the driven modules.
+        find: returns what stands for a value.
+    """
+    find = _Deep(find, undo, modules)
+    for value in _spread(values, home):
+        if type(value).__module__ in modules:
+            find(value)
+        elif type(value) is FunctionType and value.__module__ in modules:
+            for function in _functions([value], value.__globals__, set()):
+                _replace_in_function(function, find, undo)
+
+
+def _spread(values: Iterable[Any], home: str) -> Iterator[Any]:
+    for value in values:
+        kind = type(value)
+        if kind in (list, tuple, set, dict) and len(value) <= _MANY:
+            yield from value.values() if kind is dict else value
+        elif kind.__module__ == home and _is_instance(value):
+            yield from vars(value).values()
+        else:
+            yield value.__self__ if kind is MethodType else value
 
 
 _DEPTH = 4
@@ -91,25 +140,46 @@ _MANY = 10_000  # items: a table of data, and not of functions
 
 
 class _Deep:
-    """What finds the other one also for a partial or a tuple that holds some, and sets those of dicts and lists."""
+    """What finds the other one also for a container that holds some, and sets those that can be changed.
 
-    def __init__(self, find: Find, undo: Undo) -> None:
+    Args:
+        modules: the names of the modules whose instances are looked into as well.
+    """
+
+    def __init__(self, find: Find, undo: Undo, modules: set[str]) -> None:
         self._find = find
         self._undo = undo
+        self._modules = modules
         self._seen: set[int] = set()
 
     def __call__(self, value: Any, depth: int = _DEPTH) -> Any:
         kind = type(value)
-        if kind in (dict, OrderedDict, defaultdict, list):
+        if kind in (dict, OrderedDict, defaultdict, list, deque, set):
             self._set_items(value, depth)
-        elif kind is tuple and depth and len(value) <= _MANY:
-            return self._rebuilt(value, value, tuple, depth)
+        elif kind is MappingProxyType:
+            self(gc.get_referents(value)[0], depth)  # what it shows
+        elif depth and (kind in (tuple, frozenset) or _is_named_tuple(kind)) and len(value) <= _MANY:
+            return self._rebuilt(value, value, frozenset if kind is frozenset else partial(tuple.__new__, kind), depth)
         elif kind is partial and depth:
             parts = (value.func, *value.args, *value.keywords.values())
             return self._rebuilt(value, parts, partial(_partial, len(value.args), tuple(value.keywords)), depth)
+        elif kind.__module__ in self._modules and depth:
+            self.set_attributes(value, depth)
         return self._find(value)
 
-    def _rebuilt(self, value: Any, parts: tuple[Any, ...], rebuild: Callable[[Any], Any], depth: int) -> Any:
+    def set_attributes(self, value: Any, depth: int = _DEPTH) -> None:
+        """Set what an instance holds in its attributes and slots."""
+        if id(value) in self._seen:
+            return
+        self._seen.add(id(value))
+        if _is_instance(value):
+            self._set_items(vars(value), depth)
+        for slot in _slots(type(value)):
+            with suppress(AttributeError, TypeError):  # an empty one, or one that cannot be set
+                if (other := self(slot.__get__(value), depth - 1)) is not None:
+                    self._undo.slot(slot, value, other)
+
+    def _rebuilt(self, value: Any, parts: Iterable[Any], rebuild: Callable[[Any], Any], depth: int) -> Any:
         others = [self(part, depth - 1) for part in parts]
         if all(other is None for other in others):
             return self._find(value)
@@ -123,8 +193,21 @@ class _Deep:
             self._undo.factory(container, other)
         items = container.items() if isinstance(container, dict) else enumerate(container)
         for key, value in tuple(items):
-            if (other := self(value, depth - 1)) is not None:
+            if (other := self(value, depth - 1)) is None:
+                continue
+            if isinstance(container, set):
+                self._undo.member(container, other, value)
+            else:
                 self._undo.item(container, key, other, value)
+
+
+def _slots(kind: type) -> Iterator[MemberDescriptorType]:
+    for base in kind.__mro__[:-1]:
+        yield from (each for each in vars(base).values() if type(each) is MemberDescriptorType)
+
+
+def _is_named_tuple(kind: type) -> bool:
+    return issubclass(kind, tuple) and hasattr(kind, "_fields")
 
 
 def _partial(count: int, keywords: tuple[str, ...], parts: list[Any]) -> partial[Any]:
@@ -133,9 +216,9 @@ def _partial(count: int, keywords: tuple[str, ...], parts: list[Any]) -> partial
 
 
 def _is_namespace(container: Any) -> bool:
-    """Whether a dict is that of a module, which others use, or the one of all modules."""
-    is_dict = isinstance(container, dict)
-    return container is sys.modules or (is_dict and ("__spec__" in container or "__builtins__" in container))
+    """Whether a dict is that of a module, which others use, or of a class, or the one of all modules."""
+    names = ("__spec__", "__builtins__", "__module__")
+    return container is sys.modules or (isinstance(container, dict) and any(name in container for name in names))
 
 
 def _is_instance(value: Any) -> bool:
