@@ -2,7 +2,7 @@
 # ruff: noqa
 """Clients that hold their sleep in other things, written as strangers write them: neither typed nor tidied up."""
 
-import functools, time
+import functools, itertools, time
 
 pause = functools.partial(time.sleep, 5)
 
@@ -42,6 +42,15 @@ def by_namedtuple(ask):
         if POLICY.now() > end:
             raise TimeoutError
         POLICY.sleep(0.5)
+    return s
+
+
+SLEEPS = itertools.repeat(time.sleep)
+
+
+def by_iterator(ask):
+    while (s := ask()) != "completed":
+        next(SLEEPS)(0.5)
     return s
 
 

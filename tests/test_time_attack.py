@@ -273,15 +273,22 @@ def test_a_loop_in_a_thread_from_before_the_block(redis_actions: RedisActions, n
     assert at(job) == SEVEN
 
 
+def test_a_named_tuple_of_functions_is_driven(redis_actions: RedisActions) -> None:
+    job = job_of(redis_actions)
+    with redis_actions.clock.drive("attack_held"):
+        assert attack_held.by_namedtuple(ask(redis_actions, job)) == "completed"
+    assert at(job) == [poll / 2 for poll in range(61)]
+
+
 # What is told
 
 
 @pytest.mark.redis_actions(guard=2)
 def test_what_holds_the_real_sleep_unseen_is_named(redis_actions: RedisActions) -> None:
     asks = ask(redis_actions, job_of(redis_actions))
-    told = r"attack_held is driven, but[\s\S]*attack_held\.py:\d+ in by_namedtuple"
+    told = r"attack_held is driven, but[\s\S]*attack_held\.py:\d+ in by_iterator"
     with pytest.raises(StandStill, match=told), redis_actions.clock.drive("attack_held"):
-        attack_held.by_namedtuple(asks)
+        attack_held.by_iterator(asks)
 
 
 @pytest.mark.redis_actions(guard=2)

@@ -250,7 +250,7 @@ def _fix_for_sleeper(each: Waiting, driven: tuple[str, ...], where: str) -> str:
     recipe = next((recipe for recipe, modules in RECIPES.items() if name in modules), name)
     if name in driven:
         return (
-            f"{name} is driven, but this call does not see it (a partial, a dict, an instance): "
+            f"{name} is driven, but this call does not see it (an instance or iterator from before the block): "
             "call time.sleep by its name, or give it redis_actions.clock.sleep"
         )
     if not name or not _can_be_driven(recipe):
