@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 import time
@@ -15,6 +16,7 @@ __tracebackhide__ = True
 
 _TASKS = "/proc/self/task"
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+_REST = "the rest of the process"
 
 
 class Effort:
@@ -26,56 +28,72 @@ class Effort:
     """
 
     def __init__(self) -> None:
-        self._seen = dict(_totals())
+        self._seen = _Totals()
 
     @staticmethod
     def busy() -> float:
         """The share of one processor from which on something runs."""
         return 0.5 if os.path.isdir(_TASKS) else 0.2
 
-    def since_last(self) -> float:
-        """Return seconds of processor time used, or waited for, since the last call."""
-        now = dict(_totals())
-        spent = sum(max(0.0, seconds - self._seen.get(key, 0.0)) for key, seconds in now.items())
-        self._seen = now
-        return spent
+    def since_last(self) -> dict[str, float]:
+        """Return seconds of processor time used, or waited for, since the last call: of each thread and program.
+
+        A thread, and a program that it has started, go by the native number of the thread.
+        """
+        before, self._seen = self._seen, _Totals()
+        spent: dict[str, float] = {}
+        for key, (owner, seconds) in self._seen.wanted.items():
+            spent[owner] = spent.get(owner, 0.0) + max(0.0, seconds - before.wanted.get(key, ("", 0.0))[1])
+        named = sum(seconds - before.used.get(key, 0.0) for key, seconds in self._seen.used.items())
+        return {**spent, _REST: max(0.0, self._seen.process - before.process - named)}
 
 
-def _totals() -> Iterator[tuple[str, float]]:
-    ended = os.times()
-    yield "ended", ended.children_user + ended.children_system
-    if not os.path.isdir(_TASKS):
-        yield "process", time.process_time()
-        return
-    ours = {str(thread.native_id) for thread in threading.enumerate() if isinstance(thread, OutsideThread)}
-    for task in os.listdir(_TASKS):
-        if task not in ours:
-            yield task, _wanted(f"{_TASKS}/{task}")
-        for child in _words(f"{_TASKS}/{task}/children"):
-            yield from _program(child)
+class _Totals:
+    """What has been used since the process began.
+
+    Attributes:
+        process: by all its threads, and by the programs that have ended.
+        used: by each thread of Python's: what is left of the first are threads of libraries.
+        wanted: thread or program -> the thread that it goes by, and what it has used or waited for; ours left out.
+    """
+
+    def __init__(self) -> None:
+        ended = os.times()
+        self.process = time.process_time() + ended.children_user + ended.children_system
+        self.used: dict[str, float] = {}
+        self.wanted: dict[str, tuple[str, float]] = {}
+        if not os.path.isdir(_TASKS):
+            return
+        for thread in threading.enumerate():
+            task = str(thread.native_id)
+            used, waited, *_ = (*map(int, _words(f"{_TASKS}/{task}/schedstat")), 0, 0)
+            self.used[task] = used / 1e9
+            if not isinstance(thread, OutsideThread):
+                self.wanted[task] = task, (used + waited) / 1e9
+                self.wanted |= {number: (task, seconds) for number, seconds in _programs(f"{_TASKS}/{task}")}
 
 
-def _program(number: str) -> Iterator[tuple[str, float]]:
-    """Yield what a program has used, its threads and those of its children that have ended included."""
-    # The name stands in brackets and may hold anything.
-    fields = " ".join(_words(f"/proc/{number}/stat")).rpartition(")")[2].split()
-    if len(fields) > 14:
-        yield number, sum(map(int, fields[11:15])) / _TICKS + _waited(f"/proc/{number}")
-    for child in _words(f"/proc/{number}/task/{number}/children"):
-        yield from _program(child)
+def _programs(task: str) -> Iterator[tuple[str, float]]:
+    """Yield what the programs of a thread have used, their threads and those of their children that have ended too."""
+    for number in _words(f"{task}/children"):
+        # The name stands in brackets and may hold anything.
+        fields = " ".join(_words(f"/proc/{number}/stat")).rpartition(")")[2].split()
+        if len(fields) > 14:
+            waited = sum(map(int, _words(f"/proc/{number}/schedstat")[1:2])) / 1e9
+            yield number, sum(map(int, fields[11:15])) / _TICKS + waited
+        yield from _programs(f"/proc/{number}/task/{number}")
 
 
-def _wanted(path: str) -> float:
-    return sum(map(int, _words(f"{path}/schedstat")[:2])) / 1e9
-
-
-def _waited(path: str) -> float:
-    return sum(map(int, _words(f"{path}/schedstat")[1:2])) / 1e9
+if os.path.isdir(_TASKS):
+    _library = ctypes.PyDLL(None)
 
 
 def _words(path: str) -> list[str]:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().split()
-    except OSError:
+    """Read a file that the kernel makes up, and keep the interpreter's lock: others that compute would take it."""
+    number = _library.open(path.encode(), os.O_RDONLY | os.O_CLOEXEC)
+    if number < 0:
         return []  # it has ended meanwhile, or the kernel does not tell
+    text = ctypes.create_string_buffer(4096)
+    _library.read(number, text, 4095)
+    _library.close(number)
+    return text.value.decode("utf-8", "replace").split()

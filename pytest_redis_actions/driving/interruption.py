@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-__all__ = ["Interruptible", "interrupt", "interruptible", "is_interruptible"]
+__all__ = ["Interruptible", "frames_of_test", "interrupt", "interruptible", "is_interruptible"]
 
 __tracebackhide__ = True
 
@@ -45,6 +45,7 @@ class Interruptible:
         self._dress = dress
         self._previous: Any = None
         self._is_installed = False
+        self._asked: Callable[[FrameType], None] | None = None
 
     def install(self) -> None:
         """Take the signal, where there is one and this is the thread that may."""
@@ -80,7 +81,30 @@ class Interruptible:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread.ident), raised)
         return False
 
+    def frames(self, seconds: float) -> tuple[tuple[str, int, str], ...]:
+        """Let the thread say where it stands; return () if it does not within so many real seconds."""
+        if not self._has_signal or _SIGNAL is None or self.thread.ident is None:
+            return ()
+        told: list[tuple[str, int, str]] = []
+        has_told = threading.Lock()  # no Event: its waits may be driven ones
+        has_told.acquire()
+
+        def tell(frame: FrameType | None) -> None:
+            while frame is not None:
+                told.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
+                frame = frame.f_back
+            has_told.release()
+
+        self._asked = tell
+        signal.pthread_kill(self.thread.ident, _SIGNAL)
+        is_told = has_told.acquire(timeout=seconds)
+        self._asked = None
+        return tuple(told) if is_told else ()
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._asked is not None and frame is not None:
+            asked, self._asked = self._asked, None
+            return asked(frame)
         if self.pending is None or frame is None or self is not _current():
             if callable(self._previous):
                 self._previous(number, frame)
@@ -189,6 +213,15 @@ def _greenlet_behind_hub() -> Any:
 def is_interruptible() -> bool:
     """Whether there is a test that `interrupt` would interrupt."""
     return bool(_stack)
+
+
+def frames_of_test(seconds: float = 0.2) -> tuple[tuple[str, int, str], ...]:
+    """Return file, line and function of the test's frames, the innermost first, told by its own thread.
+
+    To be called by any other thread. It is () where there are no signals, or if the thread does not meet them.
+    """
+    test = _current()
+    return test.frames(seconds) if test is not None else ()
 
 
 def interrupt(error: type[BaseException], revise: Revise | None = None) -> bool:

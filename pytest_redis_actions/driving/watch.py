@@ -3,7 +3,7 @@
 It runs while a stub with a virtual clock, or a block, is in use, from the first request on. It looks at four things:
 whether a clock has moved, what stubs have replied, whether anything runs, and whether a stub owes a reply. What it
 sees is counted in *idle* seconds: real ones in which nothing ran and no reply was owed. A tick that took too long (a
-suspended process, a machine that has no time for us) counts as none.
+suspended process, a machine that has no time for us) counts as a short one.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import Any, Protocol
 from ..errors import StandStill, explained
 from .advising import SLEEPS, SPINS, WAITS, Waiting, awaits_a_reply, fix_for, tasks_here, waiting_in
 from .effort import Effort
+from .interruption import frames_of_test
 from .ledger import DRIVEN, OutsideThread
-from .stacks import Stack, is_debugged, is_debugger, stacks, written_stacks
+from .stacks import Line, Stack, is_debugged, is_debugger, stacks, written_stacks
 
 __all__ = ["Account", "begin_to_watch", "watching"]
 
@@ -32,6 +33,8 @@ _SPINS = 1000  # replies, from a client that does not sleep at all
 _OFTEN = 100  # replies a second, of a client that does not sleep
 _TICK = 0.25
 _FORGIVEN = 6  # times in a row, for a reply that another thread than the test's reads, or seems to
+_CREDIT = 2  # times the guard, for what threads from before the test do: they may do it for the test
+_BUSY = 0.02  # of a processor: a thread that competes for the interpreter
 
 
 class WatchedClock(Protocol):
@@ -75,7 +78,11 @@ class Account:
         self._answers = 0
         self._verdicts = 0
         self._thread = threading.get_ident()
-        self._before = {thread.ident for thread in threading.enumerate()} - {threading.main_thread().ident}
+        here = (threading.current_thread(), threading.main_thread())
+        before = [thread for thread in threading.enumerate() if thread not in here]
+        self._before = {thread.ident for thread in before}
+        self._strange = {str(thread.native_id) for thread in before}
+        self._borrowed = 0.0
         self._stacks_before = _where_others_stand()
         self._forgiven = 0
 
@@ -112,7 +119,25 @@ class Account:
         news, self._has_news = self._has_news, False
         if moved or news:
             self._forgiven = 0
+            self._borrowed = 0.0
         return moved or news
+
+    def runs(self, efforts: dict[str, float], took: float) -> bool:
+        """Whether the test runs, or something from before it that may run for it: that is believed for a while only.
+
+        Args:
+            efforts: native number of a thread -> seconds of processor time.
+            took: real seconds in which they were used.
+        """
+        strange = [seconds for key, seconds in efforts.items() if key in self._strange]
+        own = sum(efforts.values()) - sum(strange)
+        competing = sum(seconds > _BUSY * took for seconds in strange)
+        if own > Effort.busy() * took / (1 + competing):
+            return True
+        if own + sum(strange) <= Effort.busy() * took or self._borrowed > _CREDIT * self.guard:
+            return False
+        self._borrowed += took
+        return True
 
     def _follow(self) -> bool:
         """Begin anew when the clock has moved."""
@@ -169,7 +194,13 @@ class Account:
         if awaits_a_reply([stack for stack in threads if stack.thread == self._thread]):
             return True
         self._forgiven += 1
-        return self._forgiven <= _FORGIVEN and awaits_a_reply(self.active(threads))
+        if self._forgiven <= _FORGIVEN and awaits_a_reply(self.own(threads)):
+            return True
+        return self._forgiven <= _CREDIT and awaits_a_reply(self.active(threads))
+
+    def own(self, threads: list[Stack]) -> list[Stack]:
+        """Return those threads that were not there before the test."""
+        return [stack for stack in threads if stack.thread not in self._before]
 
     def fail(self, happened: str, threads: list[Stack], fix: str = "") -> None:
         """Fail the test; once more, and harder, if it was told before and goes on."""
@@ -200,7 +231,7 @@ class Account:
 
     def _waiting(self, threads: list[Stack]) -> list[Waiting]:
         """Return who waits: threads from before the test only if none of its own sleeps."""
-        own = waiting_in([stack for stack in threads if stack.thread not in self._before])
+        own = waiting_in(self.own(threads))
         return own if any(each.how != WAITS for each in own) else waiting_in(threads)
 
     def _reports(self) -> list[str]:
@@ -277,12 +308,13 @@ class _Watch:
             self._look(now - last, tick, effort.since_last())
             last = now
 
-    def _look(self, took: float, tick: float, effort: float) -> None:
+    def _look(self, took: float, tick: float, efforts: dict[str, float]) -> None:
         accounts = tuple(self._accounts)
         for account in accounts:
             account.sweep()
-        runs = effort > Effort.busy() * took or any(account.owes() for account in accounts)
-        idle = 0.0 if runs or took > 4 * tick + 0.25 else took
+        ran = [account.runs(efforts, took) or account.owes() for account in accounts]
+        runs = any(ran)
+        idle = 0.0 if runs else min(took, 4 * tick + 0.25)
         progress = [account.tick(idle) for account in accounts]
         # Something that runs now and then is no client that waits.
         self._still = 0.0 if any(progress) else max(0.0, self._still + idle - (4 * took if runs else 0))
@@ -305,13 +337,13 @@ class _Watch:
             )
         elif self._still >= account.patience and not self._has_noted:
             self._has_noted = True
-            threads = stacks()
+            threads = _standing()
             active = account.active(threads)
             if not is_debugged(active) and not awaits_a_reply(active):
                 account.note(self._still, threads)
 
     def _fail(self, account: Account, happened: str, fix: str = "", *, asks: bool = False) -> None:
-        threads = _caught_sleeping()
+        threads = _caught_sleeping(account)
         self._still = 0.0
         if is_debugged(account.active(threads)) or (asks and account.waits_for_a_reply(threads)):
             account.forgive()
@@ -319,14 +351,25 @@ class _Watch:
             account.fail(happened, threads, fix)
 
 
-def _caught_sleeping() -> list[Stack]:
-    """Return where threads stand, at a moment in which one of them sleeps, if there is one: and not in mid-poll."""
-    threads = stacks()
-    for _ in range(40):  # half a second: on a busy machine a poll takes longer than the sleep after it
+def _standing() -> list[Stack]:
+    """Return where threads stand; of many the interpreter writes the latest hundred, and the test's is the oldest."""
+    found, main = stacks(), threading.main_thread().ident
+    if found and main is not None and found[0].thread != main and (frames := frames_of_test()):
+        found.insert(0, Stack(main, tuple(Line(*frame) for frame in frames)))
+    return found
+
+
+def _caught_sleeping(account: Account) -> list[Stack]:
+    """Return where threads stand, at a moment in which one of the test's sleeps, if there is one: and not in mid-poll.
+
+    Of threads from before the test, one that computes stands on its line for as long as others have the interpreter.
+    """
+    threads, ends = _standing(), time.monotonic() + 0.5
+    while time.monotonic() < ends:  # on a busy machine a poll takes longer than the sleep after it
         time.sleep(_TICK / 20)
-        before, threads = threads, stacks()
+        before, threads = threads, _standing()
         still = [stack for stack in threads if stack in before]
-        if any(each.how == SLEEPS and not each.blocks for each in waiting_in(still)):
+        if any(each.how == SLEEPS and not each.blocks for each in waiting_in(account.own(still))):
             return still
     return threads
 
