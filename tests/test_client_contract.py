@@ -29,9 +29,11 @@ from pytest_redis_actions.client_contract.capabilities import capabilities_of, s
 from pytest_redis_actions.client_contract.contract import client_of, judge
 from pytest_redis_actions.client_contract.watch import DrivenClock
 from pytest_redis_actions.client_contract.watch import Watch as PlayWatch
-from pytest_redis_actions.clock import Watched
+from pytest_redis_actions.clock import VirtualClock, Watched
+from pytest_redis_actions.driving.block import Block
 from pytest_redis_actions.driving.interruption import interruptible
 from pytest_redis_actions.driving.ledger import OutsideThread
+from pytest_redis_actions.errors import StandStill, explained
 from pytest_redis_actions.options import Options
 from pytest_redis_actions.server import StubServer
 from pytest_redis_actions.server.certificates import Authority
@@ -259,6 +261,26 @@ def test_a_client_that_was_abandoned_interrupts_no_later_test() -> None:
         clock.requested()
 
     assert (later_test.pending, later_test.raised) == (None, 0)
+
+
+def test_whoever_judges_a_client_is_not_interrupted_by_what_stops_it() -> None:
+    block, join, opened = Block(VirtualClock(), ("sound",), spares_opener=True), threading.Thread.join, threading.Lock()
+
+    def stop() -> None:
+        with opened:
+            block.interrupt(explained(StandStill, "nothing has happened"))
+
+    opened.acquire()
+    watch = OutsideThread(target=stop)
+    watch.start()
+    with interruptible() as judging, block:
+        opened.release()
+        join(watch)
+        stopped = block.ledger.error
+        block.close()
+
+    assert stopped is not None
+    assert (judging.pending, judging.raised) == (None, 0)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import textwrap
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -152,6 +155,36 @@ def test_a_thread_that_is_not_the_main_one_meets_it_when_its_call_returns() -> N
     thread.join(30)
 
     assert told == [False, "the client polls too often"]
+
+
+TRACED = """
+import faulthandler, socket, sys, threading
+import poller
+from pytest_redis_actions.clock import VirtualClock
+from pytest_redis_actions.driving.interruption import raise_in
+
+faulthandler.dump_traceback_later(20, exit=True)
+sys.settrace(lambda *_: None)
+with VirtualClock().drive("poller"):
+    poller.wait()
+print("a block was closed")
+ours, theirs = socket.socketpair()
+thread = threading.Thread(target=lambda: ours.recv(1), daemon=True)
+thread.start()
+raise_in(thread.ident, SystemExit)
+poller.wait()
+print("somebody blocks who is to be interrupted")
+theirs.send(b".")
+thread.join()
+"""
+
+
+def test_traced_code_goes_on_whatever_is_to_be_raised(tmp_path: Path) -> None:
+    (tmp_path / "poller.py").write_text("import time\n\ndef wait(): time.sleep(0.001)\n")
+
+    ran = subprocess.run([sys.executable, "-c", TRACED], cwd=tmp_path, text=True, capture_output=True, timeout=60)
+
+    assert ran.stdout.splitlines() == ["a block was closed", "somebody blocks who is to be interrupted"], ran.stderr
 
 
 SUITE = """

@@ -394,6 +394,24 @@ class TestOpeningAndClosing:
         with pytest.raises(OSError, match=r".*"):
             socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
 
+    def test_a_parked_server_has_no_thread_for_a_client_that_comes_again_and_again(self) -> None:
+        before = threads_of_stubs()
+        server = StubServer()
+        server.start()
+        held = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        held.connect()
+
+        server.park()
+        held.request("GET", "/v1/actions")
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+                client.sendall(b"GET /v1/actions HTTP/1.1\r\nHost: x\r\n\r\n")
+        held.close()
+        for thread in threads_of_stubs() - before:
+            thread.join(10)
+
+        assert threads_of_stubs() <= before
+
     def test_stopping_twice_is_no_harm(self) -> None:
         server = StubServer()
         server.start()

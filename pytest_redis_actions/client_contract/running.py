@@ -31,6 +31,7 @@ PAST_END_REAL = 10  # polls past the end, of a client that really waits
 _PATIENCE = 10  # times real_seconds for a whole play on virtual time
 _LATE = 5.0  # real seconds after its deadline in which a client that is silent may end
 _GRACE = 0.5  # real seconds for a client that was stopped
+_TRIES = 5
 _BOUNDS = {"max_polls": Why.REQUESTS, "max_virtual_seconds": Why.VIRTUAL_TIME, "": Why.LOOKS}
 
 
@@ -225,6 +226,8 @@ def _await(threads: list[threading.Thread], limits: Limits, watch: Watch, block:
     for thread in threads:
         while thread.is_alive():
             now = watch.now
+            if block is not None and block.ledger.error is not None:
+                return _told(block.ledger.error())
             if block is None:
                 moved = watch.moved
             elif block.ledger.activity != seen:
@@ -246,12 +249,13 @@ def _stop(threads: list[threading.Thread], calls: list[Call], block: Block | Non
         call.stop()
     for thread in threads:
         _join(thread, _GRACE / 2)  # it has met the error where it slept, and is on its way out
-    alive = [thread for thread in threads if thread.is_alive()]
-    for _ in range(2):  # what runs when it is stopped may be a finalizer, which swallows everything
-        if block is not None and any(thread.is_alive() for thread in alive):
-            block.give_up([thread for thread in alive if thread.is_alive()], stopped.why.value)
+    alive = threads
+    for _ in range(_TRIES):  # what runs when it is stopped may be a finalizer, or a `try` that swallows everything
+        alive = [thread for thread in alive if thread.is_alive()]
+        if block is not None and alive:
+            block.give_up(alive, stopped.why.value)
         for thread in alive:
-            _join(thread, _GRACE / 2)
+            _join(thread, _GRACE / _TRIES)
     for call in calls:
         if call.thread is not None and call.thread.is_alive():
             call.is_abandoned = True
@@ -263,7 +267,8 @@ def _driving(client: Client, clock: Any) -> Iterator[Block | None]:
     if not client.drive:
         yield None
         return
-    block = Block(clock, client.drive, home=client.home, where="the client contract", guard=client.real_seconds / 2)
+    told: dict[str, Any] = {"home": client.home, "where": "the client contract", "guard": client.real_seconds / 2}
+    block = Block(clock, client.drive, **told, spares_opener=True)
     with block:
         try:
             yield block

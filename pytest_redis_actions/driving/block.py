@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-import ctypes
 import math
 import sys
 import threading
@@ -15,7 +14,7 @@ from typing import Any, Protocol
 
 from ..errors import EndlessWait, StandStill, UsageError, explained
 from .advising import asleep, awake_among
-from .interruption import Revise, interrupt, interruptible, is_interruptible
+from .interruption import Revise, forget_raised, interrupt, interruptible, is_interruptible, raise_in
 from .ledger import Ledger, MovableClock, OutsideThread, Party
 from .locks import locks_of
 from .opened import opened
@@ -64,6 +63,7 @@ class Block:
         guard: idle seconds without any progress after which the test is failed; None for never.
         on_enter: called when the block is entered.
         is_inner: whether it is opened within the test, and not around it.
+        spares_opener: whether what stops it is raised in the thread that has opened it only where that waits.
     """
 
     def __init__(
@@ -78,7 +78,9 @@ class Block:
         guard: float | None = 20.0,
         on_enter: Callable[[], None] = lambda: None,
         is_inner: bool = False,
+        spares_opener: bool = False,
     ) -> None:
+        self._spares_opener = spares_opener
         self._is_inner = is_inner
         self.where = where
         self._clock = clock
@@ -196,6 +198,7 @@ class Block:
         self._clock.undriven = 0
         opened.open(self, self.ledger, self.loops, real_names())
         self._opener = self.ledger.joined()
+        self._spared = (self._opener,) if self._spares_opener else ()
         self._thread = threading.get_ident()
         outside = (threading.current_thread(), *filter(_is_ours, threading.enumerate()))
         self.ledger.strangers = frozenset(threading.enumerate()) - {*outside}
@@ -225,7 +228,7 @@ class Block:
         if self._clock.account is not None:
             self._watching.enter_context(self._clock.account.guarded_by(guard))
         else:
-            if not is_interruptible() and self._guard is not None:
+            if not (is_interruptible() or self._guard is None or self._spares_opener):
                 self._watching.enter_context(interruptible())
             self._watching.enter_context(watching(self._clock, guard, judges_replies=False))
         begin_to_watch()
@@ -283,7 +286,7 @@ class Block:
     def interrupt(self, error: type[BaseException], revise: Revise | None = None) -> None:
         """Stop the block, with this error in everybody who belongs to it."""
         self._stop(error)
-        if not self._opener.rests:
+        if not (self._opener.rests or self._spares_opener):
             interrupt(self.ledger.error or error, lambda: self._revised(error, revise))
 
     def _revised(self, error: type[BaseException], revise: Revise | None) -> type[BaseException] | None:
@@ -364,16 +367,15 @@ class Block:
             awake = not party.rests and party.loop is None
             if not awake or party.thread is None or party.thread.ident is None:
                 continue
-            identity = ctypes.c_ulong(party.thread.ident)
             with self._interrupting:
-                if not (self._is_closing and party is self._opener):
-                    ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(self.ledger.error))
+                if self.ledger.error is not None and not (self._is_closing and party is self._opener):
+                    raise_in(party.thread.ident, self.ledger.error)
 
     def _spare_opener(self) -> None:
         """See to it that a reply which is still under way raises nothing in the test after this one."""
         with self._interrupting:
             self._is_closing = True
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), None)
+            forget_raised()
 
 
 def _is_ours(thread: threading.Thread) -> bool:

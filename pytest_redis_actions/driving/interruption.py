@@ -15,7 +15,15 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-__all__ = ["Interruptible", "frames_of_test", "interrupt", "interruptible", "is_interruptible"]
+__all__ = [
+    "Interruptible",
+    "forget_raised",
+    "frames_of_test",
+    "interrupt",
+    "interruptible",
+    "is_interruptible",
+    "raise_in",
+]
 
 __tracebackhide__ = True
 
@@ -24,6 +32,41 @@ _SIGNAL = getattr(signal, "SIGURG", None)
 
 Dress = Callable[[type[BaseException], FrameType], type[BaseException] | None]
 Revise = Callable[[], type[BaseException] | None]
+
+
+class _Forgotten(BaseException):
+    """Takes the place of what is to be raised, and is caught at once."""
+
+
+def raise_in(thread: int, error: type[BaseException]) -> None:
+    """Let a thread meet an error as soon as it runs: not before the call returns that blocks it.
+
+    Args:
+        thread: its `ident`.
+        error: a class that needs no arguments.
+    """
+    _raise_in({thread: error}, forgets=sys.version_info[:2] == (3, 11) and thread != threading.get_ident())
+
+
+def forget_raised() -> None:
+    """Forget what this thread was told to raise and has not met yet."""
+    _raise_in({}, forgets=True)
+
+
+def _raise_in(errors: dict[int, type[BaseException]], *, forgets: bool) -> None:
+    # On 3.11 the interpreter keeps a mark while something is to be raised anywhere, and for ever once that was set to
+    # nothing; then no traced thread, under coverage or a debugger, can enter a function. What is caught takes it away.
+    tell = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    own = threading.get_ident()
+    try:
+        for thread, error in errors.items():
+            tell(ctypes.c_ulong(thread), ctypes.py_object(error))
+        if forgets:
+            tell(ctypes.c_ulong(own), ctypes.py_object(_Forgotten))
+            while True:
+                pass  # it is met here at the latest
+    except _Forgotten:
+        pass
 
 
 class Interruptible:
@@ -60,8 +103,8 @@ class Interruptible:
         """Put the signal's handler back, unless somebody has set another one since."""
         if self._has_signal and _SIGNAL is not None:
             signal.signal(_SIGNAL, self._previous)
-        elif self.pending is not None and self.thread.ident is not None:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread.ident), None)
+        elif self.pending is not None:
+            forget_raised()
         self._is_installed = False
         if self._has_traced:
             sys.settrace(self._trace)
@@ -77,8 +120,7 @@ class Interruptible:
         if self._has_signal and _SIGNAL is not None:
             signal.pthread_kill(self.thread.ident, _SIGNAL)
             return True
-        raised = ctypes.py_object(self.pending)  # met when the call that blocks returns
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread.ident), raised)
+        raise_in(self.thread.ident, self.pending)
         return False
 
     def frames(self, seconds: float) -> tuple[tuple[str, int, str], ...]:

@@ -19,7 +19,7 @@ __all__ = ["Listener"]
 
 __tracebackhide__ = True
 
-_LISTEN, _SETTLE, _HALT = b"l", b"s", b"."
+_LISTEN, _SETTLE, _PARK, _HALT = b"l", b"s", b"p", b"."
 _BACKLOG = 512
 
 
@@ -65,7 +65,7 @@ class Listener:
                     self._let_time_move()
                 if self._woken in ready:
                     told = self._woken.recv(1)
-                    if told == _HALT:
+                    if told in (_PARK, _HALT):
                         return
                     if told == _LISTEN:
                         self._listens = True
@@ -83,6 +83,10 @@ class Listener:
         """Take connections from now on; a client that tries the next moment is served."""
         self._socket.listen(_BACKLOG)
         self._wake.send(_LISTEN)
+
+    def park(self) -> None:
+        """Let `run` return, and leave the port open: who comes is connected by the kernel, and waits for ever."""
+        self._wake.send(_PARK)
 
     def halt(self) -> None:
         """Let `run` return, and every pause end."""

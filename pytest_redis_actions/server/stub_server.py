@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from pytest_httpserver import Error as HTTPServerPackageError
 from pytest_httpserver import HTTPServer, RequestHandler
@@ -39,7 +39,7 @@ __all__ = ["StubServer", "check_host", "check_port"]
 __tracebackhide__ = True
 
 READ_SECONDS = 10.0  # real time that a request may take to arrive, from its first byte on
-_FOR_EVER = 1e6  # real seconds
+_parked: list[StubServer] = []  # kept: a port that is closed refuses, and a client would poll that without a pause
 
 
 def check_host(host: object) -> str:
@@ -165,8 +165,12 @@ class StubServer(HTTPServer):
         return self._listener is not None and self._listener.has_unread()
 
     def park(self) -> None:
-        """Answer nobody any more, and hang up on nobody: for a client that cannot be stopped."""
+        """Answer nobody any more, and hang up on nobody: a client that cannot be stopped waits, and costs no thread."""
         self._is_parked = True
+        _parked.append(self)
+        if self._listener is not None and self.server_thread is not None:
+            self._listener.park()
+            self.server_thread.join()
 
     def detach(self) -> None:
         """End the service of the endpoint: what comes from now on belongs to the next one, or to none."""
@@ -209,7 +213,7 @@ class StubServer(HTTPServer):
             connection: where it came from.
         """
         if self._is_parked:
-            self.pause(_FOR_EVER)
+            _outlast(connection)
         try:
             reply = self._handled(received, endpoint, connection)
             if reply is not None:
@@ -299,3 +303,11 @@ def _between_tests(elsewhere: str = "") -> Reply:
 
 def _failed() -> Reply:
     return Reply(500, (("Content-Type", "text/plain"),), b"a handler raised an error; see the test's report")
+
+
+def _outlast(connection: socket.socket) -> NoReturn:
+    """Read what a client sends until it hangs up, and end its connection then."""
+    connection.settimeout(None)
+    while connection.recv(4096):
+        pass
+    raise ConnectionAbortedError
