@@ -393,6 +393,15 @@ def test_a_poll_limit_counts_polls() -> None:
     )  # fmt: skip
 
 
+def test_a_get_of_something_else_and_of_a_list_without_operations_is_no_poll() -> None:
+    other = poll(12, path="/v1/", uid="nodes", route="/v1/nodes", aimed=(), by_handler=True)
+    empty = poll(13, path="/v1/", uid="actions", route="/v1/actions", aimed=())
+    refused = poll(14, path="/v1/", uid="actions", route="/v1/actions", aimed=(), unshown=("u",), code=503)
+
+    assert [each.seconds for each in outcome(*SOUND, other, empty, refused).polls] == [0, 5, 10, 14]
+    assert wrong(verdicts.exactly(3), outcome(*SOUND, other, empty, seconds=10)) is None
+
+
 def test_what_does_not_exist_is_polled_three_times_or_for_a_minute() -> None:
     fails = verdicts.fails_at_once
 

@@ -106,8 +106,8 @@ class Outcome:
 
     @property
     def polls(self) -> tuple[Exchange, ...]:
-        """Its GETs, but for those that met no route."""
-        return tuple(each for each in self.exchanges if each.method == "GET" and not _met_no_route(each))
+        """Its polls, of whatever operation: see `Exchange.is_poll`."""
+        return tuple(each for each in self.exchanges if each.is_poll)
 
     @property
     def unrouted(self) -> tuple[Exchange, ...]:

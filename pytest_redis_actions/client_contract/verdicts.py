@@ -388,7 +388,7 @@ def _stops_at_the_end(outcome: Outcome) -> Wrong | None:
 def _has_seen_it(outcome: Outcome) -> Wrong | None:
     if outcome.error is not None or outcome.word not in SUCCESS or outcome.strangers:
         return None
-    for each in outcome.polls:
+    for each in outcome.exchanges:
         words = [str(status).lower() for status in each.statuses(outcome.uid)]
         if "completed" in words or each.by_handler or each.error_code == "action_not_found":
             return None
