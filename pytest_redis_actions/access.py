@@ -17,7 +17,7 @@ from functools import cache
 from .errors import UsageError, advice, shown
 from .releases import NEWEST, SINCE, has
 
-__all__ = ["ADMIN", "ANYBODY", "ROLES", "Access", "may", "roles_of"]
+__all__ = ["ADMIN", "ANYBODY", "ROLES", "Access", "checked_auth", "may", "roles_of"]
 
 __tracebackhide__ = True
 
@@ -100,7 +100,7 @@ class Access:
         self._users = {role: (f"{role}@example.com", f"{role}-password") for role in roles_of(release)}
         self._release = release
         if auth not in (None, True, False):
-            self._users[ADMIN] = _checked_auth(auth)
+            self._users[ADMIN] = checked_auth(auth)
         self.passwords = {password for _, password in self._users.values()}
         """Every password that was ever good: none is shown anywhere."""
         self._tokens: dict[str, tuple[str, float]] = {}
@@ -187,7 +187,8 @@ def _decoded(credentials: str) -> tuple[str, str]:
     return user, password
 
 
-def _checked_auth(auth: object) -> tuple[str, str]:
+def checked_auth(auth: object) -> tuple[str, str]:
+    """Return a user name and password as a pair, or raise a UsageError."""
     if (
         isinstance(auth, (tuple, list))
         and len(auth) == 2

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from .errors import RedisActionsError, UsageError, advice, nearest, safe, shown
 
@@ -134,10 +135,24 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
 
 
 class _SubParser(argparse.ArgumentParser):
-    """A parser whose help ends with the exit statuses, in lines as they are written."""
+    """A parser whose help ends with the exit statuses, in lines as they are written, and that knows what was meant."""
 
     def __init__(self, **options: object) -> None:
         super().__init__(**{"epilog": _STATUS, "formatter_class": argparse.RawDescriptionHelpFormatter, **options})  # type: ignore[arg-type]  # argparse's own
+
+    def error(self, message: str) -> NoReturn:
+        given = re.search(r"invalid choice: '([^']*)'|unrecognized arguments: (\S+)", message)
+        guess = nearest(given[1] or given[2], self._words()) if given else None
+        super().error(f"{message}\n  fix  write {guess}" if guess else message)
+
+    def _words(self) -> Iterator[str]:
+        for action in self._actions:
+            yield from action.option_strings
+            if isinstance(action.choices, dict):
+                for name, parser in action.choices.items():
+                    yield from (name, *parser._words())
+            else:
+                yield from action.choices or ()
 
 
 class _Version(argparse.Action):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import ModuleType
 
+from .access import checked_auth
 from .arguments import check_number
 from .clock import DEFAULT_EPOCH, GUARD, Clock, VirtualClock, WallClock
 from .errors import OptionError, nearest, shown
@@ -98,6 +99,8 @@ class Options:
     def _check(self) -> None:
         check_release(self.release)
         _one_of("profile", self.profile, PROFILES)
+        if self.auth not in (None, True, False):
+            checked_auth(self.auth)
         _one_of("bdb_envelope", self.bdb_envelope, ENVELOPES)
         _one_of("tls", self.tls, (True, False, "untrusted", "expired"))
         _one_of("strict", self.strict, (True, False))

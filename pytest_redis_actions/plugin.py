@@ -201,7 +201,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if call.when != "teardown" and call.excinfo is not None and (session := _session()):
-        session.note_failure(item, report)
+        session.note_failure(item, report, call.excinfo.value)
     return report
 
 

@@ -34,6 +34,8 @@ def _lines(endpoint: Endpoint, url: str) -> Iterator[str]:
     refused = [each for each in journal if each.code == 401 and not (each.fault or each.by_handler)]
     if refused:
         yield f"{len(refused)} answered 401: use redis_actions.auth, or auth=False on the marker"
+    yield from (f"met no route:{line}"[:150] for line in endpoint.unrouted[:_REPORTED])
+    yield from _unknown_lines(endpoint)
     asked = [uid for uid in endpoint.uids if journal.of(uid)]
     for uid in asked[:_REPORTED]:
         yield from _operation_lines(endpoint, uid)
@@ -46,6 +48,14 @@ def _lines(endpoint: Endpoint, url: str) -> Iterator[str]:
         yield from (f"  {each}"[:80] for each in others[:_REPORTED])
         if len(others) > _REPORTED:
             yield f"  … and {len(others) - _REPORTED} more"
+
+
+def _unknown_lines(endpoint: Endpoint) -> Iterator[str]:
+    known = endpoint.uids
+    missed = [each for each in endpoint.journal if each.error_code == "action_not_found" and not each.fault]
+    count = sum(not {*known} & {*each.aimed} for each in missed)
+    if count and known:
+        yield f"{count} asked for an operation that there is not: use the uid of a handle, such as {known[-1]}"
 
 
 def _incident_lines(endpoint: Endpoint) -> Iterator[str]:

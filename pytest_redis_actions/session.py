@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pytest
 
 from .access import Access
-from .arguments import with_example
+from .arguments import Suggesting, with_example
 from .clock import VirtualClock
 from .coverage import Coverage
 from .driving.interruption import interruptible
@@ -83,7 +83,7 @@ def begin(item: pytest.Item) -> None:
     item.stash[_USED] = False
 
 
-def note_failure(item: pytest.Item, report: pytest.TestReport) -> None:
+def note_failure(item: pytest.Item, report: pytest.TestReport, error: BaseException) -> None:
     """Remember that a test has failed, so that its teardown stays silent, and tell in its report what clients saw."""
     item.stash[_FAILED] = True
     server = item.config.stash.get(_SERVER, None)
@@ -91,6 +91,8 @@ def note_failure(item: pytest.Item, report: pytest.TestReport) -> None:
     for stub in (*item.stash.get(_STUBS, []), *wider):
         if stub.was_reached():
             report.sections.append(("redis_actions", stub.report()))
+        elif isinstance(error, OSError):  # a connection, most likely
+            report.sections.append(("redis_actions", f"no request came to redis_actions.url, {stub.url}"))
     if server and (strays := server.strays()):
         report.sections.append(("redis_actions", strays))
 
@@ -148,8 +150,13 @@ class _AtTheLineOf:
             raise _misuse(self._node, error) from None
 
 
-class SessionServer:
+class SessionServer(Suggesting):
     """The ports of one session and worker, opened when first used: one for HTTP, one for HTTPS."""
+
+    _meant: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("add_action", "add_state_machine", "when", "fault", "clock", "journal", "release"),
+        "a test with the fixture redis_actions: this one is the port alone",
+    )
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config

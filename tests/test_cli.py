@@ -397,3 +397,20 @@ def test_a_scenario_that_there_is_not_is_misuse(capsys: pytest.CaptureFixture[st
     assert main(["scenarios", "S99"]) == 2
 
     assert capsys.readouterr().err.startswith("redis-actions: unknown scenario 'S99'\n  fix  ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["lifecycle", "--realease", "7.4"], "--release"),
+        (["validate", "x.json", "--kind", "action", "--relase", "7.4"], "--release"),
+        (["validate", "x.json", "--kind", "action", "-o", "jsn"], "json"),
+    ],
+)
+def test_what_argparse_refuses_is_answered_with_what_was_meant(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], meant: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+
+    assert capsys.readouterr().err.endswith(f"\n  fix  write {meant}\n")

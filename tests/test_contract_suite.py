@@ -388,6 +388,14 @@ def test_a_command_is_judged_by_its_exit_status_and_its_requests(suite: pytest.P
             "class TestIt(ActionsClientContract):\n    command = ['x']\n    drive = ['y']",
             "TestIt has drive and command",
         ),
+        (
+            "class TestIt(ActionsClientContract):\n    command = ['bash']\n    starts = True",
+            "TestIt: starts is not played for a command",
+        ),
+        (
+            "class TestIt(ActionsClientContract):\n    command = ['bash']\n    sends_headers = True",
+            "TestIt: sends_headers is not played for a command",
+        ),
     ],
 )
 def test_a_class_is_checked_when_it_is_collected(suite: pytest.Pytester, text: str, problem: str) -> None:

@@ -180,16 +180,34 @@ def test_requests_to_the_port_of_the_session_that_the_marker_left_are_told(pytes
     )
 
 
-def test_a_401_points_at_the_credentials(pytester: pytest.Pytester) -> None:
+def test_what_clients_sent_elsewhere_is_told_with_what_to_send(pytester: pytest.Pytester) -> None:
     text = """
         import requests
 
         def test_it(redis_actions):
+            action = redis_actions.add_action("x", uid="mine")
+            for path in ("/v1/actions/other", "//v1/actions", "/v1/action"):
+                requests.get(redis_actions.url + path, auth=redis_actions.auth)
             requests.get(redis_actions.url + "/v1/actions")
             assert False
+
+        def test_another_port(redis_actions):
+            raise ConnectionRefusedError(111, "Connection refused")
+
+        def test_the_port_alone(redis_actions_server):
+            redis_actions_server.add_action("x")
         """
 
-    run(pytester, text).stdout.fnmatch_lines(["1 answered 401: use redis_actions.auth, or auth=False on the marker"])
+    run(pytester, text).stdout.fnmatch_lines(
+        [
+            "1 answered 401: use redis_actions.auth, or auth=False on the marker",
+            "met no route:  GET //v1/actions  (nearest /v1/actions: a slash is doubled)",
+            "met no route:  GET /v1/action  (nearest /v1/actions: 'action' is not 'actions')",
+            "1 asked for an operation that there is not: use the uid of a handle, such as mine",
+            "no request came to redis_actions.url, http://127.0.0.1:*",
+            "E *fix  write a test with the fixture redis_actions: this one is the port alone",
+        ]
+    )
 
 
 def test_a_wrong_contract_is_one_clear_error_at_its_line(pytester: pytest.Pytester) -> None:

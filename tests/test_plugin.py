@@ -185,6 +185,10 @@ class TestErrorsInTheCallersFrame:
                 "ERROR: --redis-actions-profile / redis_actions_profile: profile='x' is not known",
             ),
             (
+                ["-o", "redis_actions_auth=me:"],
+                "ERROR: --redis-actions-auth / redis_actions_auth: auth must be a user name and a password",
+            ),
+            (
                 ["-o", "redis_actions_tls=maybe"],
                 "ERROR: --redis-actions-tls / redis_actions_tls: tls='maybe' is not known",
             ),

@@ -54,6 +54,7 @@ _REPORTS = ("either", "raise", "return")
 _WAITS_FOR = ("action", "deletion")
 _PLACEHOLDERS = ("url", "action_uid", "user", "password", "ca_file", "timeout", "read_timeout", "waits_for")
 _METHODS = ("wait", "start")
+_NOT_FOR_COMMANDS = ("starts", "sends_headers", "refreshes_credentials")
 
 
 def capabilities_of(kind: type) -> dict[str, object]:
@@ -77,7 +78,7 @@ def check_class(kind: type, base: type) -> None:
             fix='write def wait(self, target): …, for target.action_uid, or command = ["./wait.sh", "{url}"]',
             value=kind,
         )
-    if can["starts"] and getattr(kind, "start", None) is getattr(base, "start", None):
+    if can["starts"] and not can["command"] and getattr(kind, "start", None) is getattr(base, "start", None):
         raise UsageError(
             f"{kind.__name__} says starts = True and has no start",
             fix="write def start(self, target): it sends a request and returns the action_uid of the reply",
@@ -127,6 +128,13 @@ def _check_values(kind: type, can: Mapping[str, Any]) -> None:
             fix="leave drive out: the time of another program cannot be driven",
             value=can["command"],
         )
+    for name in _NOT_FOR_COMMANDS:
+        if can[name] and can["command"]:
+            raise UsageError(
+                f"{kind.__name__}: {name} is not played for a command"[:80],
+                fix=f"leave {name} out, or write wait(self, target) in place of command",
+                value=name,
+            )
     for each in several(can["drive"]):
         modules_of(each)
     _check_command(kind, can["command"])
