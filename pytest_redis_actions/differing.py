@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -150,7 +151,8 @@ def _of_fields(sort: str, subject: str, gone: set[str], new: set[str], profile: 
             gone, new = ({f"/{name} {word}" for word in each} for each in (words[0] - words[1], words[1] - words[0]))
             yield from _of_facts("word", subject, gone, new, profile)
         else:
-            yield Change("type", "~", subject, f"/{name}", READS if is_reply else WRITES, _evidence(subject))
+            what = f"/{name}: {old[name]} -> {now[name]}"
+            yield Change("type", "~", subject, what, READS if is_reply else WRITES, _evidence(subject))
 
 
 def _added(profile: str) -> str:
@@ -210,7 +212,8 @@ def _schema_file(kind: str, release: str, profile: str) -> str | None:
 def _of_schemas(kind: str, before: Any, after: Any, pointer: str, profile: str) -> Iterator[Change]:
     facts = ", ".join(facts_in(after.get("$comment", before.get("$comment", ""))))
     if before.get("type") != after.get("type") or ("anyOf" in after and before.get("anyOf") != after["anyOf"]):
-        yield Change("type", "~", kind, pointer or "the document", READS, facts)
+        what = f"{pointer or 'the document'}: {_type(before)} -> {_type(after)}"
+        yield Change("type", "~", kind, what, READS, facts)
     for word in [*before.get("enum", ())]:
         if word not in after.get("enum", ()):
             yield Change("word", "-", kind, f"{pointer} {word}", WRITES, facts)
@@ -227,6 +230,11 @@ def _of_schemas(kind: str, before: Any, after: Any, pointer: str, profile: str) 
         if part in before and part in after:
             below = pointer + ("/*" if part == "items" else "")
             yield from _of_schemas(kind, before[part], after[part], below, profile)
+
+
+def _type(schema: Any) -> str:
+    """Return the types that a schema allows, "integer or string"."""
+    return " or ".join(each.get("type", "anything") for each in schema.get("anyOf", [schema]))
 
 
 def _of_field(kind: str, before: Any, after: Any, pointer: str, profile: str) -> Iterator[Change]:
@@ -258,4 +266,11 @@ def rendered(found: Sequence[Change], first: str, second: str, profile: str, out
     for each in found:
         where = each.subject if each.what == each.subject else f"{each.subject}: {each.what}"
         lines += [f"  {each.sign} {each.sort:<10} {where}", f"      breaks {each.breaks}; {each.facts}"]
-    return "\n".join((f"{head}: {len(found)} difference{'s' if len(found) > 1 else ''}", *lines))
+    return "\n".join((f"{head}: {len(found)} difference{'s' if len(found) > 1 else ''}{_broken(found)}", *lines))
+
+
+def _broken(found: Sequence[Change]) -> str:
+    """Return how many changes break whom, "; 2 break who reads, 1 breaks who writes"; nothing if they break nobody."""
+    counts = sorted(Counter(each.breaks for each in found if each.breaks != NOBODY).items())
+    told = ", ".join(f"{number} break{'s' if number == 1 else ''} {who}" for who, number in counts)
+    return told and f"; {told}"

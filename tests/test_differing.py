@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import product
 
 import pytest
@@ -38,7 +39,7 @@ MIGRATE = "POST /v1/shards/actions/migrate"
         ("7.4", "7.8", "documented", ("field", "+", "action", "/state", STRICT)),
         ("7.4", "7.8", "wire", ("field", "+", "action", "/state", NOBODY)),
         ("7.8", "7.4", "documented", ("field", "-", "action", "/state", READS)),
-        ("7.2", "7.4", "wire", ("type", "~", "action", "/progress", READS)),
+        ("7.2", "7.4", "wire", ("type", "~", "action", "/progress: integer or string -> number or string", READS)),
         ("7.4", "7.22", "wire", ("object", "+", "action-v2", "action-v2", NOBODY)),
         # From the pages alone, whatever is played: POST /v1/modules, the objects user and role, other permissions.
         ("7.22", "8.0", "wire", ("route", "-", "POST /v1/modules", "POST /v1/modules", WRITES)),
@@ -70,9 +71,10 @@ def test_the_way_back_is_the_way_there_turned_round(first: str, second: str, pro
     there, back = changes(first, second, profile=profile), changes(second, first, profile=profile)
 
     turned = {"+": "-", "-": "+", "~": "~"}
-    assert {(each.sort, turned[each.sign], each.subject, each.what) for each in there} == {
-        (each.sort, each.sign, each.subject, each.what) for each in back
-    }
+    assert {
+        (each.sort, turned[each.sign], each.subject, re.sub(": (.*) -> (.*)", r": \2 -> \1", each.what))
+        for each in there
+    } == {(each.sort, each.sign, each.subject, each.what) for each in back}
     assert (there == []) is (first == second)
 
 
@@ -112,14 +114,14 @@ MIGRATE_ONE = "POST /v1/shards/{shard_uid}/actions/migrate"
             MIGRATE_ONE,
             ["target_node_uid: string"],
             ["target_node_uid: integer"],
-            [("type", "~", MIGRATE_ONE, "/target_node_uid", WRITES)],
+            [("type", "~", MIGRATE_ONE, "/target_node_uid: integer -> string", WRITES)],
         ),
         (
             "reply field",
             "objects/user",
             ["uid: string"],
             ["uid: integer"],
-            [("type", "~", "objects/user", "/uid", READS)],
+            [("type", "~", "objects/user", "/uid: integer -> string", READS)],
         ),
         ("word", "objects/x", ["state late"], [], [("word", "+", "objects/x", "state late", READS)]),
         ("word", "objects/x", [], ["state late"], [("word", "-", "objects/x", "state late", WRITES)]),
@@ -159,10 +161,19 @@ class TestTheCommand:
     def test_text(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["diff", "7.22", "8.0", "action", "--profile", "documented"]) == 0
         assert capsys.readouterr().out == (
-            "7.22 -> 8.0, documented: 1 difference\n"
+            "7.22 -> 8.0, documented: 1 difference; 1 breaks who reads\n"
             "  + word       action: /status aborted\n"
             "      breaks who reads; E-STATUS-1, E-SINCE-10, E-TASK-4, E-C12\n"
         )
+
+    def test_the_first_line_counts_whom_the_differences_break(self, capsys: pytest.CaptureFixture[str]) -> None:
+        found = changes("7.2", "8.0")
+        reads, writes = ([each.breaks for each in found].count(who) for who in (READS, WRITES))
+        assert main(["diff", "7.2", "8.0"]) == 0
+
+        assert reads > 1 < writes
+        head = f"7.2 -> 8.0, wire: {len(found)} differences; {reads} break who reads, {writes} break who writes"
+        assert capsys.readouterr().out.split("\n")[0] == head
 
     def test_nothing(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["diff", "8.0", "8.2", "action"]) == 0
