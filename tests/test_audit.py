@@ -377,6 +377,14 @@ def test_the_codes_that_the_evidence_lists_are_the_references() -> None:
 # Errors that were found once, put back: the audit finds each.
 
 
+@pytest.fixture(autouse=True)
+def permissions_anew() -> Iterator[None]:
+    """Forget which role may what: tests put other tables in."""
+    may.cache_clear()
+    yield
+    may.cache_clear()
+
+
 def patched(template: str, method: str, **changes: Any) -> tuple[Route, ...]:
     """Return the routes with one request changed."""
     routes = []
