@@ -11,7 +11,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from markdown import PAGES, blocks, files
+from markdown import PAGES, blocks, files, write_files
 
 EXAMPLES = Path(__file__).parent / "examples" / "contract"
 PREAMBLE = """
@@ -504,10 +504,9 @@ TABLES = [
 ]
 
 
-def naive_table(suite: pytest.Pytester, *arguments: str) -> str:
-    written = files(PAGES[0])
-    suite.makepyfile(my_client=written["my_client"], test_contract=written["test_contract"])
-    result = suite.runpytest_inprocess("-p", "no:randomly", "-p", "no:cacheprovider", *arguments)
+def naive_table(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    write_files(PAGES[0], suite, monkeypatch)
+    result = suite.runpytest_inprocess("test_contract.py", "-p", "no:randomly", "-p", "no:cacheprovider", *arguments)
     lines = result.outlines
     begins = next(number for number, line in enumerate(lines) if line.startswith("test_contract.py::TestMyClient:"))
     ends = next(number for number, line in enumerate(lines) if "short test summary" in line)
@@ -515,8 +514,10 @@ def naive_table(suite: pytest.Pytester, *arguments: str) -> str:
 
 
 @pytest.mark.long
-def test_the_tables_of_readme_and_guide_begin_as_a_newcomers_does(suite: pytest.Pytester) -> None:
-    table = naive_table(suite)
+def test_the_tables_of_readme_and_guide_begin_as_a_newcomers_does(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = naive_table(suite, monkeypatch)
 
     assert len(TABLES) == 2
     assert [told for told in TABLES if not table.startswith(told)] == []
@@ -528,7 +529,13 @@ def test_the_guide_has_the_class_of_the_readme() -> None:
     assert files(guide)["test_contract"] == files(readme)["test_contract"]
 
 
-def test_a_cause_in_the_table_of_the_guide_is_what_a_newcomer_gets(suite: pytest.Pytester) -> None:
-    told = [line for line in naive_table(suite, "-k", "S15 or S17").splitlines() if line[4:].startswith(("at ", "cha"))]
+def test_a_cause_in_the_table_of_the_guide_is_what_a_newcomer_gets(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = [
+        line
+        for line in naive_table(suite, monkeypatch, "-k", "S15 or S17").splitlines()
+        if line[4:].startswith(("at ", "cha"))
+    ]
     assert len(told) == 3
     assert [line for line in told if line not in TABLES[1]] == []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import build_guides
 import pytest
-from markdown import PAGES, ROOT, blocks, files
+from markdown import PAGES, ROOT, blocks, files, write_files
 
 from pytest_redis_actions import RedisActions, failed, queued, running, starting
 from pytest_redis_actions.cli import main
@@ -50,7 +50,7 @@ def test_the_python_blocks_of_each_guide_pass_one_after_another(pytester: pytest
         name(page): "\n\n".join(block for block in blocks(page, "python") if block not in files(page).values())
         for page in PAGES
     }
-    pytester.makepyfile(**{f"test_{page}": suite for page, suite in suites.items() if suite})
+    pytester.makepyfile(**{f"test_page_{page}": suite for page, suite in suites.items() if suite})
     pytester.makeini("[pytest]\nfilterwarnings = error\n")
     for folder in (WAITING, QUICKSTART):
         pytester.syspathinsert(folder)
@@ -78,7 +78,7 @@ def test_the_output_of_a_console_block_is_what_is_printed(
     command, expected = block.split("\n", 1)
     program, *arguments = shlex.split(command.removeprefix("$ "))
     if program == "pytest":
-        pytester.makepyfile(**files(page))
+        write_files(page, pytester, monkeypatch)
         assert_printed(expected, pytester.runpytest_inprocess(*arguments, *PLAIN).stdout.str())
         return
 
