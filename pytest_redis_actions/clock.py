@@ -1,4 +1,4 @@
-"""The stub's clocks: a virtual one that moves only when told, and a wall clock that runs at a rate.
+"""The stub's clocks: a virtual clock that moves only when told, and a wall clock that runs at a rate.
 
 A clock is the only source of time of a stub. It counts whole nanoseconds, so that ten times 0.1 are one second.
 """
@@ -75,10 +75,10 @@ def _checked_epoch(epoch: object) -> int:
 
 @dataclass(frozen=True)
 class Watched:
-    """What a stub lets its clock know.
+    """What a stub reports to its clock.
 
     Attributes:
-        requests: how many it has had.
+        requests: how many it has received.
         report: what clients saw so far.
         unread: whether a client has sent something that its server has not read yet.
     """
@@ -89,7 +89,7 @@ class Watched:
 
 
 class Drive:
-    """A call of `drive`: what it says, its line, and whether its block was entered."""
+    """A call of `drive`: its text, its line, and whether its block was entered."""
 
     def __init__(self, call: str, where: str) -> None:
         self.call = call
@@ -97,7 +97,7 @@ class Drive:
         self.is_entered = False
 
     def enter(self) -> None:
-        """Say that the block was entered."""
+        """Record that the block was entered."""
         self.is_entered = True
 
 
@@ -115,10 +115,10 @@ class VirtualClock(Suggesting):
         monotonic_from: what `time.monotonic` reads at its start, in seconds: a machine that has been up for days.
         max_polls: requests after which a client that sleeps on it is stopped.
         max_virtual_seconds: seconds on it after which such a client is stopped.
-        undriven: requests to other stubs, whose clocks nobody drove, while this one was driven.
-        block: what drives it now; None outside of `drive`.
-        guard: real seconds for which it may stand still while nothing runs; None for ever.
-        account: what the watch knows about it; None while nothing watches over it.
+        undriven: requests, while this clock was driven, to stubs whose clocks were not.
+        block: the open block of `drive`, or None.
+        guard: real seconds for which it may stand still while nothing runs; None for no limit.
+        account: what the watch knows about it; None while it is not watched.
     """
 
     _meant = _MEANT
@@ -153,18 +153,18 @@ class VirtualClock(Suggesting):
         """Move the clock on by this many seconds.
 
         Raises:
-            UsageError: negative, not finite or no number.
+            UsageError: the number is negative or not finite, or the value is not a number.
         """
         self.move(_checked(seconds, "advance"))
 
     @with_example("sleep(5)")
     def sleep(self, seconds: float) -> None:
-        """Stand in for `time.sleep` in a client that takes its sleep as an argument: the clock moves on at once.
+        """Replace `time.sleep` in a client that takes its sleep function as an argument: the clock moves at once.
 
         In a handler of `redis_actions.httpserver` it is the time that the reply takes.
 
         Raises:
-            UsageError: negative, not finite or no number.
+            UsageError: the number is negative or not finite, or the value is not a number.
             EndlessWait: a bound of the clock is exceeded; a BaseException.
         """
         span = _checked(seconds, "sleep")
@@ -175,7 +175,7 @@ class VirtualClock(Suggesting):
         self.move(span)
 
     def move(self, nanoseconds: int) -> None:
-        """Move the clock on by whole nanoseconds: what a block does."""
+        """Move the clock on by whole nanoseconds, as a block does."""
         with self._lock:
             moved = self.nanoseconds + nanoseconds
             if self.epoch + moved // _NANOSECONDS > _LATEST:
@@ -189,12 +189,12 @@ class VirtualClock(Suggesting):
             act()
 
     def call_after(self, seconds: float, act: Callable[[], object]) -> None:
-        """Do something when the clock has moved on by this many seconds."""
+        """Call `act` when the clock has moved on by this many seconds."""
         with self._lock:
             self._alarms.append((self.nanoseconds + _checked(seconds, "call_after"), act))
 
     async def asleep(self, seconds: float) -> None:
-        """Stand in for `asyncio.sleep`: the clock moves on at once, and other tasks get their turn."""
+        """Replace `asyncio.sleep`: the clock moves at once, and other tasks get their turn."""
         if self.block is not None:
             await self.block.asleep(_checked(seconds, "asleep") / _NANOSECONDS)
             return
@@ -219,13 +219,13 @@ class VirtualClock(Suggesting):
 
         Args:
             modules: import names, module objects, or the recipes "tenacity", "backoff" and "urllib3", which stand for
-                exactly the modules that sleep there.
-            submodules: whether what lies below the named packages is driven too.
-            guard: real seconds for which the clock may stand still in the block while nothing runs; the stub's guard if
-                left out.
+                exactly those modules of the library that sleep.
+            submodules: whether the modules below the named packages are driven, too.
+            guard: real seconds for which the clock may stand still in the block while nothing runs; by default
+                the stub's guard.
 
         Raises:
-            UsageError: a module that is not imported, that uses no time, or that is not the client's.
+            UsageError: a module that is not imported, that does not use time, or that is not the client's.
             StandStill: in the block or at its end: something waits in real time, or for nothing; a BaseException.
             EndlessWait: a bound of the clock is exceeded; a BaseException, raised in the client.
         """
@@ -254,10 +254,10 @@ class VirtualClock(Suggesting):
         return block
 
     def check(self) -> None:
-        """Fail if a block was made and never entered, and so has driven nothing.
+        """Fail if a block was made and never entered, and so drove nothing.
 
         Raises:
-            UsageError: it names the line.
+            UsageError: there is one; the message names its line.
         """
         idle = next((drive for drive in self._drives if not drive.is_entered), None)
         self._drives.clear()
@@ -268,40 +268,40 @@ class VirtualClock(Suggesting):
             )
 
     def watch(self, watched: Watched) -> None:
-        """Let a stub that has this clock take part in its bounds."""
+        """Count a stub of this clock in its bounds."""
         self.watched += (watched,)
 
     def unwatch(self, watched: Watched) -> None:
-        """Let a stub that is closed go."""
+        """Forget a stub that is closed."""
         self.watched = tuple(each for each in self.watched if each is not watched)
 
     def owe(self, gone: Callable[[], bool]) -> None:
-        """Begin to owe a reply to a client, which may hang up before."""
+        """Count a reply as owed to a client; `gone` returns whether the client has closed its connection."""
         self._owed_to.append(gone)
 
     def repay(self, gone: Callable[[], bool]) -> None:
-        """Owe that client nothing any more."""
+        """Count that reply as sent."""
         self._owed_to.remove(gone)
         self.settle()
 
     @property
     def owed(self) -> int:
-        """Requests that its stubs have read and not answered yet; virtual time does not move meanwhile."""
+        """Requests that its stubs have read and not answered yet; virtual time does not move while there are any."""
         return len(self._owed_to)
 
     @property
     def awaited(self) -> int:
-        """How many of the replies that are owed somebody still waits for."""
+        """How many of the owed replies a client still waits for."""
         return sum(not gone() for gone in tuple(self._owed_to))
 
     def settle(self) -> None:
-        """Let a block look whether time may move: something has ended that may have kept it."""
+        """Let the open block check whether time may move now."""
         if (block := self.block) is not None:
             block.settle()
 
     @contextmanager
     def watching(self) -> Iterator[Account | None]:
-        """Let the watch see to it, within this block, that something moves the clock, unless its guard is None."""
+        """Watch, within this block, that something moves the clock; do nothing if its guard is None."""
         from .driving.watch import watching
 
         if self.guard is None or self.account is not None:
@@ -311,18 +311,18 @@ class VirtualClock(Suggesting):
                 yield account
 
     def replied(self, waits: tuple[str, ...], key: int, *, moves: bool) -> None:
-        """Take note of a reply of a stub of this clock.
+        """Record a reply of a stub of this clock.
 
         Args:
-            waits: the operations that it shows and that only time can move on.
-            key: stands for the request and the reply.
-            moves: whether requests move on something that it shows.
+            waits: the operations in it that only time can advance.
+            key: identifies the request and the reply.
+            moves: whether requests advance an operation in it.
         """
         if self.account is not None:
             self.account.replied(waits, key, moves=moves)
 
     def requested(self) -> None:
-        """Take note that a stub of this clock has got a request."""
+        """Record that a stub of this clock received a request."""
         if self.block is not None:
             self.block.requested()
         elif (opened := sys.modules.get(_OPENED)) is not None and opened.opened.block is not None:
@@ -336,14 +336,14 @@ class VirtualClock(Suggesting):
     def interrupt(
         self, error: type[BaseException], revise: Callable[[], type[BaseException] | None] | None = None
     ) -> None:
-        """Raise an error in the test that is running, wherever it stands: see `driving.interruption.interrupt`.
+        """Raise an error in the running test, at the line that it executes: see `driving.interruption.interrupt`.
 
-        Within a block of this clock everybody who belongs to the block meets it, and the test at the latest at the
-        block's end. Calling it again is harmless.
+        Within a block of this clock, every thread and task of the block gets it, and the test does at the end of the
+        block at the latest. Calling it again is harmless.
 
         Args:
             error: a class that needs no arguments: `errors.explained(EndlessWait, "what happened\n  fix   …")`.
-            revise: called in the test, where it stands, it returns what to raise instead, or None to let it be.
+            revise: called in the test; returns what to raise instead, or None to raise nothing.
         """
         from .driving.interruption import interrupt
 
@@ -363,11 +363,11 @@ class VirtualClock(Suggesting):
             raise endless(self)
 
     def time(self) -> float:
-        """Stand in for `time.time`: Unix seconds."""
+        """Replace `time.time`: Unix seconds."""
         return self.epoch + self.seconds
 
     def monotonic(self) -> float:
-        """Stand in for `time.monotonic`: a million more than the seconds since the start."""
+        """Replace `time.monotonic`: the seconds since the start, plus a million."""
         return self.monotonic_from + self.seconds
 
 
@@ -376,7 +376,7 @@ class WallClock(Suggesting):
 
     Attributes:
         epoch: Unix seconds of its start.
-        guard: of no use here: it moves by itself.
+        guard: not used: this clock moves by itself.
         rate: seconds on this clock per real second.
     """
 
@@ -403,10 +403,10 @@ class WallClock(Suggesting):
         return (round((time.monotonic_ns() - self._start) * self.rate) + self._ahead) / _NANOSECONDS
 
     def drive(self, *modules: object, **options: object) -> NoReturn:
-        """Refuse: a wall clock cannot be moved by what a client sleeps."""
+        """Refuse: a client's sleep cannot move a wall clock."""
         raise UsageError(
             "a wall clock runs by itself, and cannot be driven",
-            fix="leave clock='wall' out: what the client sleeps then moves the clock",
+            fix="leave clock='wall' out: the client's sleep then moves the clock",
         )
 
     def check(self) -> None:
@@ -438,20 +438,20 @@ class WallClock(Suggesting):
         """Do nothing."""
 
     def interrupt(self, error: type[BaseException]) -> None:
-        """Raise an error in the test that is running, wherever it stands: as `VirtualClock.interrupt` does."""
+        """Raise an error in the running test, as `VirtualClock.interrupt` does."""
         from .driving.interruption import interrupt
 
         interrupt(error)
 
     def call_after(self, seconds: float, act: Callable[[], object]) -> None:
-        """Do something when this many seconds have passed on the clock."""
+        """Call `act` when this many seconds have passed on the clock."""
         timer = threading.Timer(_checked(seconds, "call_after") / _NANOSECONDS / self.rate, act)
         timer.daemon = True
         timer.start()
 
     @with_example("advance(60)")
     def advance(self, seconds: float) -> None:
-        """Move the clock on by this many seconds, besides the time that passes."""
+        """Move the clock on by this many seconds, in addition to the time that passes."""
         step = _checked(seconds, "advance")
         with self._lock:
             self._ahead += step
@@ -462,15 +462,15 @@ class WallClock(Suggesting):
         time.sleep(_checked(seconds, "sleep") / _NANOSECONDS / self.rate)
 
     async def asleep(self, seconds: float) -> None:
-        """Wait until this many seconds have passed on the clock, giving other tasks their turn."""
+        """Wait until this many seconds have passed on the clock; other tasks run meanwhile."""
         await asyncio.sleep(_checked(seconds, "asleep") / _NANOSECONDS / self.rate)
 
     def time(self) -> float:
-        """Stand in for `time.time`: Unix seconds."""
+        """Replace `time.time`: Unix seconds."""
         return self.epoch + self.seconds
 
     def monotonic(self) -> float:
-        """Stand in for `time.monotonic`: seconds since the start."""
+        """Replace `time.monotonic`: the seconds since the start."""
         return self.seconds
 
 

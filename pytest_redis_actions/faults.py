@@ -1,11 +1,11 @@
-"""What can go wrong between a poller and a cluster, as data: values that are handed to `redis_actions.fault(…)`.
+"""What can go wrong between a poller and a cluster: values for `redis_actions.fault(…)` and for scripts.
 
     redis_actions.fault(faults.status(503, retry_after=7), on=action, after_polls=2, polls=2)
     redis_actions.add_action("migrate_shards", script=[running(polls=2), faults.reset(), completed()])
 
-A reply that a fault replaces, spoils or cuts off moves no script; one in which it changes fields, or that it delays or
-hangs up after, does. Each is a poll. Source: the scenarios that clients of this API were seen to fail in; assumed,
-where no row is cited.
+A fault that replaces, spoils or cuts off a reply does not advance the script; one that changes fields, delays the reply
+or closes the connection after it does. Each is a poll. Source: the scenarios in which clients of this API were seen to
+fail; assumed, where no row is cited.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ ABSENT: Any = _Absent()
 
 @dataclass(frozen=True)
 class HttpDate:
-    """The value of a Retry-After: a date, so many seconds from the instant of the reply, on the stub's clock."""
+    """A Retry-After as a date: this many seconds after the instant of the reply, on the stub's clock."""
 
     seconds: float
 
@@ -88,12 +88,12 @@ class Fault:
         code: the status code of the reply that is sent instead; None where the API answers.
         headers: of that reply; a value may be an HttpDate.
         content: its body.
-        fields: what stands in the records that a reply shows instead of what would; ABSENT for what is left out.
+        fields: values that replace those of the records in a reply; ABSENT leaves a field out.
         change: "truncated" or "wrong shape": what is done to the API's own body.
         delivery: "reset", "reset in the body", "slow", "drip" or "closed": what is done to the connection.
         seconds: real seconds that the delivery takes.
         takes: virtual seconds that the reply takes.
-        renews: whether the administrator's password is another one from now on.
+        renews: whether the administrator's password changes.
     """
 
     name: str
@@ -112,7 +112,7 @@ class Fault:
 
     @property
     def moves(self) -> bool:
-        """Whether a poll that meets it moves the script: the API's own reply arrives whole."""
+        """Whether a poll with this fault advances the script: the API's own reply arrives whole."""
         return self.code is None and not self.change and self.delivery not in ("reset", "reset in the body")
 
 
@@ -124,12 +124,12 @@ def status(
     retry_after: float | str | HttpDate | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Fault:
-    """Another reply: any status code, with an error body of the API unless another body is given.
+    """Another reply: any status code, with an error body of the API or with the given body.
 
     Args:
         code: 200 to 599.
-        content: bytes or a text, sent as they are, or anything that json.dumps can write.
-        retry_after: seconds, a text as it is, or an HttpDate.
+        content: bytes or a text, sent unchanged, or a value that json.dumps can write.
+        retry_after: seconds, a text that is sent unchanged, or an HttpDate.
         headers: further headers.
     """
     check_number("code", code, least=200, most=599, whole=True, of="status")
@@ -191,7 +191,7 @@ def _encoded(content: object) -> bytes:
 
 @with_example('faults.body("{")')
 def body(content: object, *, code: int = 200, content_type: str = _JSON) -> Fault:
-    """Another body: bytes or a text, sent as they are, or anything that json.dumps can write."""
+    """Another body: bytes or a text, sent unchanged, or a value that json.dumps can write."""
     return replace(
         status(code, content if content is not None else b"null"),
         name=f"{code} with {shown(content, 20)}",
@@ -201,7 +201,7 @@ def body(content: object, *, code: int = 200, content_type: str = _JSON) -> Faul
 
 @with_example("faults.html(502)")
 def html(code: int = 502) -> Fault:
-    """HTML where JSON is expected: what a proxy in between answers."""
+    """HTML where JSON is expected, as a proxy in between answers."""
     page = f"<html><head><title>{code}</title></head><body><h1>{code}</h1><hr>proxy</body></html>\n"
     return replace(body(page, code=code, content_type=_HTML), name=f"{code} in HTML")
 
@@ -228,13 +228,13 @@ def empty(code: int = 200) -> Fault:
 
 @with_example("faults.truncated()")
 def truncated() -> Fault:
-    """The API's reply, whose JSON ends in the middle; as HTTP it is whole."""
+    """The API's reply with its JSON cut off in the middle; the HTTP message is whole."""
     return Fault("truncated JSON", change="truncated")
 
 
 @with_example("faults.wrong_shape()")
 def wrong_shape() -> Fault:
-    """The API's reply, a list where an object is expected, and the reverse."""
+    """The API's reply with a list where an object is expected, or the reverse."""
     return Fault("a list for an object, or the reverse", change="wrong shape")
 
 
@@ -247,7 +247,7 @@ def unauthorized() -> Fault:
 
 @with_example("faults.expired_credentials()")
 def expired_credentials() -> Fault:
-    """From now on the administrator's password is another one: the old one gets 401, `redis_actions.auth` is new."""
+    """The administrator's password changes: the old one gets 401, and `redis_actions.auth` has the new one."""
     return Fault("the password was changed", renews=True)
 
 
@@ -259,19 +259,19 @@ def forbidden() -> Fault:
 
 @with_example("faults.not_found()")
 def not_found() -> Fault:
-    """404 as for a record that does not exist: not yet, or not any more."""
+    """404, as for a record that does not exist yet, or no longer."""
     return status(404, wire.error("action_not_found", "the action does not exist"))
 
 
 @with_example("faults.conflict()")
 def conflict() -> Fault:
-    """409, as for a request while another operation is under way."""
+    """409, as while another operation is in progress."""
     return status(409, wire.error("conflict", "another operation is in progress"))
 
 
 @with_example('faults.record(status="Completed")')
 def record(**fields: object) -> Fault:
-    """The API's reply, in whose records some fields are others: `record(status="Completed", name=faults.ABSENT)`."""
+    """The API's reply with other fields in its records: `record(status="Completed", name=faults.ABSENT)`."""
     if not fields:
         raise UsageError("record() changes nothing", fix='name a field: record(status="Completed")')
     for name, value in fields.items():
@@ -292,19 +292,19 @@ def record(**fields: object) -> Fault:
 
 @with_example("faults.slow(0.3)")
 def slow(seconds: float) -> Fault:
-    """The API's reply, held back for so many real seconds: longer than a client's time-out on reading, say."""
+    """The API's reply after this many real seconds, for example longer than a client's read time-out."""
     return Fault(f"{seconds} real s late", delivery="slow", seconds=_real(seconds, "slow"))
 
 
 @with_example("faults.drip(0.3)")
 def drip(seconds: float) -> Fault:
-    """The API's reply, whose body comes in small pieces over so many real seconds."""
+    """The API's reply with its body sent in small pieces over this many real seconds."""
     return Fault(f"dripping for {seconds} real s", delivery="drip", seconds=_real(seconds, "drip"))
 
 
 @with_example("faults.takes(300)")
 def takes(seconds: float) -> Fault:
-    """The API's reply, so many seconds later on the stub's clock."""
+    """The API's reply after this many seconds on the stub's clock."""
     check_number("seconds", seconds, above=True, most=1e9, unit="virtual seconds", of="takes")
     return Fault(f"{seconds:g} virtual s late", takes=seconds)
 
@@ -316,24 +316,24 @@ def _real(seconds: float, name: str) -> float:
 
 @with_example("faults.reset()")
 def reset() -> Fault:
-    """The connection is reset before anything of the reply is sent."""
+    """The connection is reset before any of the reply is sent."""
     return Fault("reset", delivery="reset")
 
 
 @with_example("faults.reset_in_body()")
 def reset_in_body() -> Fault:
-    """The connection is reset when half of the body is sent."""
+    """The connection is reset after half of the body is sent."""
     return Fault("reset in the body", delivery="reset in the body")
 
 
 @with_example("faults.closed()")
 def closed() -> Fault:
-    """The API's reply, after which the connection is closed without a word: the next poll finds it dead."""
+    """The API's reply, after which the connection is closed: the next poll finds it dead."""
     return Fault("closed after the reply", delivery="closed")
 
 
 def hastened(fault: Fault, seconds: int) -> Fault:
-    """Return a fault that tells a client to wait no longer than this: for clients that wait in real time."""
+    """Return the fault with a Retry-After of at most this, for clients that wait in real time."""
     headers = tuple(
         (name, str(seconds) if name == "Retry-After" and _is_long(value, seconds) else value)
         for name, value in fault.headers
@@ -367,9 +367,7 @@ HONEST: Mapping[str, Callable[[random.Random], Fault]] = {
     "takes": lambda source: takes(source.choice((1, 30))),
     "fields": lambda _: record(description="completed", detail={"status": "completed"}),
 }
-"""What chaos draws from unless told otherwise: a client that tries again a few times, and waits as long as it is told
-to, passes.
-"""
+"""What chaos draws from by default: a client that retries, and waits as long as Retry-After says, passes."""
 
 CHAOS: Mapping[str, Callable[[random.Random], Fault]] = {
     **HONEST,
@@ -385,14 +383,14 @@ CHAOS: Mapping[str, Callable[[random.Random], Fault]] = {
     "not_found": lambda _: not_found(),
     "refused": lambda source: status(source.choice((400, 409))),
 }
-"""Everything that chaos can draw from; none of it shows a status that the script does not have, save unknown words."""
+"""All that chaos can draw from; none of it shows a known status that the script does not have."""
 
 
 def drawn_from(only: Iterable[str] | None, never: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of what chaos draws from: `only`, or what an honest client passes, without `never`.
+    """Return the names that chaos draws from: `only`, or those that an honest client passes, without `never`.
 
     Raises:
-        UsageError: a name that there is not, with the nearest, or nothing is left.
+        UsageError: an unknown name, with the nearest one; or no name is left.
     """
     for what, names in (("only", only), ("never", never)):
         for name in [names] if isinstance(names, str) else names or ():

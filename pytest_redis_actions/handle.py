@@ -1,4 +1,4 @@
-"""A handle on one operation of a stub: what a test asks of it, and asserts about those who polled it."""
+"""A handle on one operation of a stub: its state, its polls, and assertions on them."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class Action(Suggesting):
 
     @property
     def status(self) -> str:
-        """The status now: "gone" for a record that has vanished, "not started" for one that `when` waits for.
+        """The status now; "gone" if the record has vanished, "not started" if the request of `when` has not come.
 
-        Reading it moves nothing. A script of polls stands where the last poll that was answered saw it, before the
-        first one at its first step; a script of seconds stands where the clock is.
+        Reading it does not advance the script. A script of polls is at the step that the last answered poll saw, or at
+        its first step; a script of seconds is where the clock puts it.
         """
         state = self._endpoint.state(self.uid)
         if state is not None:
@@ -72,24 +72,24 @@ class Action(Suggesting):
     def assert_polled(
         self, *, at_least: int | None = None, at_most: int | None = None, no_faster_than: float | None = None
     ) -> None:
-        """Fail unless clients polled the operation so often, and no two polls were closer together.
+        """Fail unless the number of polls, and the time between them, keep these bounds.
 
-        Without `at_least` one poll is expected, two where `no_faster_than` compares them, none for `at_most=0`.
+        Without `at_least`, one poll is expected; two with `no_faster_than`, none with `at_most=0`.
 
         Args:
-            at_least, at_most: polls, as `polls` has them.
-            no_faster_than: seconds between two polls, on the stub's clock.
+            at_least, at_most: how many polls, as counted by `polls`.
+            no_faster_than: the least seconds between two polls, on the stub's clock.
 
         Raises:
             PollingError: with the poll timeline.
-            UsageError: no bound, or one that every client keeps.
+            UsageError: no bound, or a bound that holds for every client.
         """
         polling.assert_polled(self.polls, self.uid, at_least=at_least, at_most=at_most, no_faster_than=no_faster_than)
 
     def assert_not_polled_after_terminal(self) -> None:
-        """Fail if a client polled the operation again after it had seen how it ended, or if none saw that.
+        """Fail if a client polled the operation again after a poll had shown its end; also if no poll showed it.
 
-        A terminal status is the end, and so is the 404 of a record that was there before.
+        The end is a terminal status, or the 404 of a record that was there before.
 
         Raises:
             PollingError: with the poll timeline.
@@ -99,15 +99,15 @@ class Action(Suggesting):
         polling.assert_not_polled_after_terminal(self.polls, self.uid, kind=kind, release=release)
 
     def assert_retry_after_honoured(self) -> None:
-        """Fail if a client asked about the operation sooner than a Retry-After had told it, or if none came back.
+        """Fail if a request about the operation came sooner than a Retry-After allowed; also if none followed one.
 
         Raises:
-            PollingError: with the requests; also when no reply about the operation had a Retry-After.
+            PollingError: with the requests; also if no reply about the operation had a Retry-After.
         """
         polling.assert_retry_after_honoured(self.requests)
 
     def assert_no_overlapping_polls(self) -> None:
-        """Fail if a request about the operation came while another was not answered yet, or if none came.
+        """Fail if a request about the operation came while another one was not answered yet; also if none came.
 
         Raises:
             PollingError: with the requests.
@@ -115,13 +115,13 @@ class Action(Suggesting):
         polling.assert_no_overlapping_polls(self.requests)
 
     def cancel(self) -> bool:
-        """Cancel a task, as an administrator would: queued ones at once, others by way of "cancelling".
+        """Cancel a task, as an administrator would: a queued task at once, others through "cancelling".
 
         Returns:
-            Whether it will be cancelled. False is too late: it had ended, and nothing has changed.
+            Whether it will be cancelled; False if it had already ended, and nothing changed.
 
         Raises:
-            UsageError: a state machine, import, export or backup: those cannot be cancelled (E-LIFE-11).
+            UsageError: a state machine, import, export or backup cannot be cancelled (E-LIFE-11).
         """
         if self._endpoint.operation(self.uid) is None:
             raise UsageError(f"{self.name} has not been started yet", fix="let the client send its request first")

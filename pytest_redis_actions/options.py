@@ -1,4 +1,4 @@
-"""What a stub can be asked for: one plain object, checked before anything is opened.
+"""The options of a stub: one plain object, checked before anything is opened.
 
 The fixture's options come from the ini file, the command line and the marker; the nearest wins.
 """
@@ -40,12 +40,12 @@ class Options:
         port: a fixed port; 0 for a free one.
         auth: the administrator, `("user", "password")`; None for a default user; False requires no credentials, but
             `Host` must then be a loopback address or `localhost`, with the port.
-        strict: whether a request that met no route fails the test.
+        strict: whether a request that matches no route fails the test.
         clock: `"virtual"` moves only when told; `"wall"` runs by itself; or the clock of another stub.
         rate: seconds on a wall clock per real second; 1 if left out.
         epoch: the clock's start in Unix seconds; 2025-10-14 00:00 UTC if left out.
         drive: the modules whose time follows the clock during the whole test, `["my_client"]`.
-        guard: real seconds for which nothing may move the virtual clock while nothing runs; None for ever.
+        guard: real seconds for which the virtual clock may stand still while nothing runs; None for no limit.
         max_polls: requests after which a client that sleeps on the virtual clock is stopped; 10,000 if left out.
         max_virtual_seconds: seconds on the virtual clock after which such a client is stopped; 1,000,000 if left out.
         past_end: polls in a row of an operation that was shown to have ended, after which the client is stopped; None
@@ -77,10 +77,10 @@ class Options:
 
     @classmethod
     def of(cls, given: Mapping[str, object]) -> Options:
-        """Return the options that were given, checked, and the defaults for the rest.
+        """Return the given options, checked, with defaults for the rest.
 
         Raises:
-            OptionError: an unknown option, with the nearest one, or a value that an option cannot have.
+            OptionError: an unknown option, with the nearest one, or an invalid value.
             ReleaseError: an unknown release.
         """
         known = tuple(field.name for field in fields(cls))
@@ -154,7 +154,7 @@ class Options:
             )
 
     def make_clock(self) -> Clock:
-        """Return the clock that was asked for: a new one, or the shared one."""
+        """Return the clock: a new one, or the shared one."""
         clock = self.clock if not isinstance(self.clock, str) else self._new_clock()
         if isinstance(clock, VirtualClock):
             clock.guard = clock.guard if clock is self.clock else self.guard

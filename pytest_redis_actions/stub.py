@@ -1,4 +1,4 @@
-"""What a test holds: the stub of one cluster."""
+"""The stub of one cluster, as a test uses it."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ _NODE_ACTIONS = (*NODE_ACTIONS, "remove_node")  # E-C11
 class RedisActions(Suggesting):
     """The stub of one Redis Enterprise cluster: what the fixture `redis_actions` gives a test.
 
-    Outside pytest it opens a port of its own, and takes the options of the marker; with `with` it is as strict as the
-    fixture, unless an exception is under way:
+    Outside pytest it opens its own port and takes the options of the marker. Its `with` block checks as much as the
+    fixture does, unless an exception is raised in the block:
 
         with RedisActions(release="7.4") as stub:
             action = stub.add_action("migrate_shards")
 
     Attributes:
-        clock: the only source of time; virtual unless asked otherwise.
+        clock: the only source of time; virtual by default.
         journal: every request and its reply.
         played: the operation of the scenario that the marker names, or that `play` was called with.
 
     Raises:
-        OptionError: an unknown option, or a value that it cannot have.
+        OptionError: an unknown option, or an invalid value.
         PortInUse: the fixed port is taken.
         MissingExtra: `tls` without the extra.
     """
@@ -105,7 +105,7 @@ class RedisActions(Suggesting):
         forgotten: Mapping[str, str] | None = None,
         opened: ExitStack | None = None,
     ) -> RedisActions:
-        """Return a stub on a server that is open already: what fixtures do.
+        """Return a stub on a server that is already open, as the fixtures do.
 
         Args:
             opened: what `close` closes.
@@ -184,7 +184,7 @@ class RedisActions(Suggesting):
 
     @property
     def ca_file(self) -> Path | None:
-        """What a client has to trust to talk TLS with the stub; None without TLS."""
+        """The certificate file that a client must trust; None without TLS."""
         return self._server.ca_file
 
     @property
@@ -211,7 +211,7 @@ class RedisActions(Suggesting):
 
     @property
     def has_own_clock(self) -> bool:
-        """Whether its clock was made for it, and is not another stub's."""
+        """Whether its clock was made for it, rather than shared with another stub."""
         return isinstance(self._options.clock, str)
 
     @property
@@ -230,19 +230,19 @@ class RedisActions(Suggesting):
         creation_time: int | None = None,
         **fields: object,
     ) -> Action:
-        """Add a task, as if somebody had started it now.
+        """Add a task, as if it had been started now.
 
         Args:
             name: the API's name, "migrate_shards". A node action ("remove", "maintenance_on", …) that has a node_uid
                 is read under `/v1/nodes/{uid}/actions` too.
-            script: what it goes through, faults among it; the happy path, one poll a step, if left out.
-            uid: its action_uid; a new one if left out.
+            script: its steps, with faults between them; by default the happy path, one poll a step.
+            uid: its action_uid; by default a new one.
             node_uid: the node it runs on, "1".
-            creation_time: Unix seconds; now on the stub's clock if left out.
+            creation_time: Unix seconds; by default now, on the stub's clock.
             fields: further fields of its body.
 
         Raises:
-            ScriptError: the lifecycle of tasks has no such script on this release.
+            ScriptError: the lifecycle of tasks does not allow this script on this release.
             UsageError: a uid that is in use, a name or node_uid that is not a text, a status or progress.
         """
         _check_text("name", name)
@@ -274,16 +274,16 @@ class RedisActions(Suggesting):
     def add_state_machine(
         self, name: str, *, object_name: str, script: Iterable[Step | Fault] | None = None, uid: str | None = None
     ) -> Action:
-        """Add a state machine, as if somebody had started it now.
+        """Add a state machine, as if it had been started now.
 
         Args:
             name: the API's name, "SMUpdateBDB".
             object_name: what it works on, "bdb:1".
-            script: what it goes through; the happy path, one poll a step, if left out.
-            uid: its action_uid; a new one if left out.
+            script: its steps; by default the happy path, one poll a step.
+            uid: its action_uid; by default a new one.
 
         Raises:
-            ScriptError: the lifecycle of state machines has no such script.
+            ScriptError: the lifecycle of state machines does not allow this script.
             UsageError: a uid that is in use, a name or object_name that is not a text.
         """
         _check_text("name", name)
@@ -305,9 +305,9 @@ class RedisActions(Suggesting):
 
         Args:
             name: "export".
-            script: what it goes through; the happy path, one poll a step, if left out.
-            uid: its action_uid; a new one if left out.
-            additional_info: what stands in the body's additional_info.
+            script: its steps; by default the happy path, one poll a step.
+            uid: its action_uid; by default a new one.
+            additional_info: the fields of the body's additional_info.
         """
         _check_text("name", name)
         _check_name(name, OTHER)
@@ -327,20 +327,20 @@ class RedisActions(Suggesting):
         uid: str | None = None,
         optional: bool = False,
     ) -> Action:
-        """Say what the next such request starts; return a handle on it, whose uid is known already.
+        """Set what the next such request starts; return its handle, which already has a uid.
 
         Args:
             method: "POST".
             path: as the client will send it, or a template, "/v1/bdbs/{uid}"; also one that the API lacks, which is
                 then served for that one request with {"action_uid": …}.
-            script: what the operation goes through; the happy path, one poll a step, if left out.
-            uid: its action_uid; a new one if left out.
-            optional: whether the test passes although no such request came.
+            script: the steps of the operation; by default the happy path, one poll a step.
+            uid: its action_uid; by default a new one.
+            optional: whether the test passes even if no such request comes.
 
         Raises:
-            ScriptError: the operation that this request starts cannot go through this script.
-            UsageError: a request that starts nothing, a path without a leading slash or with a query.
-            UnmetStarts: at the end of the test, if no request has started it and the stub is strict.
+            ScriptError: the lifecycle of that operation does not allow this script.
+            UsageError: a request that starts nothing, or a path without a leading slash or with a query.
+            UnmetStarts: at the end of the test, if no such request came and the stub is strict.
         """
         check_request(method, path)
         _check_flag("optional", optional)
@@ -364,22 +364,22 @@ class RedisActions(Suggesting):
         seconds: float | None = None,
         optional: bool = False,
     ) -> None:
-        """Let something go wrong: for a number of requests, or for a while on the stub's clock.
+        """Inject a fault: into a number of requests, or during a window of time on the stub's clock.
 
         Args:
             fault: made by the functions of `pytest_redis_actions.faults`.
-            on: an operation (its handle or uid), whose polls meet it, lists included; a route, "GET /v1/actions/{uid}";
-                or None for every request.
-            after_polls: how many such requests are answered from the record before; of two faults the one that was
-                asked for first comes first.
-            polls: how many meet it then; 1 if left out, all of them for a fault that is timed.
+            on: an operation (its handle or uid), for its polls, including those of lists; a route,
+                "GET /v1/actions/{uid}"; or None for every request.
+            after_polls: how many such requests are answered from the record first; of two faults, the one that was
+                injected first applies first.
+            polls: how many requests it then applies to; by default 1, or all of them for a fault with `at`.
             at: seconds on the clock at which it begins.
-            seconds: how long it lasts; for ever if left out.
-            optional: whether the test passes although no request has met it.
+            seconds: how long it lasts; for ever by default.
+            optional: whether the test passes even if it applies to no request.
 
         Raises:
             UsageError: a wrong fault, bound or target.
-            UnfiredFaults: at the end of the test, if no request has met it and the stub is strict.
+            UnfiredFaults: at the end of the test, if it applied to no request and the stub is strict.
         """
         if isinstance(on, Action) and on._endpoint is not self._endpoint:
             raise UsageError(
@@ -393,21 +393,21 @@ class RedisActions(Suggesting):
         self.inject(injected)
 
     def inject(self, injected: Injected) -> None:
-        """Let a fault happen, as it stands: what `fault` does with what it is given."""
+        """Add a prepared fault, as `fault` does."""
         self._endpoint.inject(injected)
 
     @with_example('play("S18")')
     def play(self, scenario: str) -> Action | None:
-        """Set the stage for a scenario of the catalogue: "S18", or "S42:reset" for a play of that name.
+        """Play a scenario of the catalogue: "S18", or "S42:reset" for one of its plays.
 
-        Its faults are those of this stub from now on, and need not all be met. What a play asks of the stub itself,
-        such as a bad certificate, is for the marker to give: `redis-actions scenarios S47` tells it.
+        Its faults are added to this stub; not all of them have to be used. Options of the stub that a play needs, such
+        as a bad certificate, go on the marker; `redis-actions scenarios S47` names them.
 
         Returns:
             The operation to wait for; None where the play has none, or has several.
 
         Raises:
-            UsageError: an unknown scenario or play; the nearest is named. One that this release cannot play.
+            UsageError: an unknown scenario or play, with the nearest one; or one that this release cannot play.
         """
         from .client_contract.scenarios import Stage, find_play
 
@@ -427,20 +427,20 @@ class RedisActions(Suggesting):
 
     @with_example("chaos(seed=7)")
     def chaos(self, *, seed: int, only: Iterable[str] | None = None, never: Iterable[str] = ()) -> None:
-        """Let faults happen to any GET, at random; the same ones for the same seed. At most two come in a row.
+        """Inject random faults into any GET, the same ones for the same seed, at most two in a row.
 
-        A client that tries again after server errors, broken bodies and connections, and that waits as long as
-        Retry-After tells it, passes whatever the seed. What a client may give up on (401, 403, 404, a missing status,
-        `Retry-After: -5`) comes if it is named in `only`. None of the faults shows a success that the script does not
-        have. A failing test's report names the call.
+        A client that retries after server errors, broken bodies and broken connections, and that waits as long as
+        Retry-After says, passes with every seed. Faults on which a client may give up (401, 403, 404, a missing status,
+        `Retry-After: -5`) occur only if `only` names them. No fault shows a success that the script does not have. The
+        report of a failing test names the call.
 
         Args:
             seed: any whole number.
-            only: what may happen, of the names of `faults.CHAOS`; all of them with `only=faults.CHAOS`.
-            never: what may not.
+            only: names of `faults.CHAOS` to draw from; `only=faults.CHAOS` draws from all of them.
+            never: names to leave out.
 
         Raises:
-            UsageError: a name that there is not; the nearest is named.
+            UsageError: an unknown name, with the nearest one.
             UnfiredFaults: at the end of the test, if no GET came and the stub is strict.
         """
         if type(seed) is not int:
@@ -452,11 +452,11 @@ class RedisActions(Suggesting):
 
     @with_example('assert_never_requested("DELETE", "/v1/actions/{uid}")')
     def assert_never_requested(self, method: str, path: str) -> None:
-        """Fail if a client has sent a request of this method and path, such as ("DELETE", "/v1/actions/{uid}").
+        """Fail if a client sent a request of this method and path, such as ("DELETE", "/v1/actions/{uid}").
 
         Raises:
-            PollingError: it has.
-            UsageError: neither the API nor a handler of the test has the path; the nearest one is named.
+            PollingError: a client did.
+            UsageError: neither the API nor a handler of the test has the path; the message names the nearest one.
         """
         polling.assert_never_requested(self.journal, method, path, is_served=self._is_served)
 
@@ -468,7 +468,7 @@ class RedisActions(Suggesting):
 
     @with_example('assert_header("X-Team")')
     def assert_header(self, name: str, value: str | None = None) -> None:
-        """Fail unless every request had a header, and with this value if one is given; and if there was no request."""
+        """Fail unless every request had this header, with this value if one is given; also if there was no request."""
         polling.assert_header(self.journal, name, value)
 
     def assert_one_connection(self) -> None:
@@ -476,33 +476,33 @@ class RedisActions(Suggesting):
         polling.assert_one_connection(self.journal)
 
     def assert_retry_after_honoured(self) -> None:
-        """Fail if a client came back sooner, on the stub's clock, than a Retry-After had told it, or if none came back
-        after one.
+        """Fail if a client sent a request sooner, on the stub's clock, than a Retry-After allowed; also if no request
+        followed a Retry-After.
         """
         polling.assert_retry_after_honoured(self.journal)
 
     def assert_no_overlapping_polls(self) -> None:
-        """Fail if a request about an operation came while another about the same one was not answered yet, or if none
+        """Fail if a request about an operation came while another one about it was not answered yet; also if none
         came.
         """
         polling.assert_no_overlapping_polls(self.journal)
 
     def was_reached(self) -> bool:
-        """Whether anything came to its port, failed handshakes included; those are given a moment to fail."""
+        """Whether anything reached its port, including failed handshakes, which get a moment to fail."""
         self._server.settle()
         return len(self.journal) > 0 or bool(self._endpoint.incidents)
 
     def report(self) -> str:
-        """Return what clients saw: each operation with its statuses over time and its polls, at most a few screens."""
+        """Return what clients saw, in a few screens at most: each operation, its statuses over time and its polls."""
         return "\n".join(report_lines(self._endpoint, self.url))
 
     def coverage(self) -> Coverage:
-        """Return which statuses and steps clients have seen."""
+        """Return which statuses and transitions clients saw."""
         return coverage(self._endpoint)
 
     @with_example("pytest_redis_actions.validate(document, kind) for a document of your own")
     def validate(self) -> None:
-        """Fail if a body that the stub has sent departs from the contract.
+        """Fail if a body that the stub sent violates the contract.
 
         Raises:
             ContractError: of the first such reply in the journal.
@@ -512,7 +512,7 @@ class RedisActions(Suggesting):
         validate_exchanges(self.journal, release=self.release, profile=self.profile)
 
     def release_port(self) -> tuple[str, ...]:
-        """Hang up on every client and forget the test's handlers; return the uids that later tests call left over."""
+        """Close every connection and forget the test's handlers; return the uids, which later tests call left over."""
         self._server.detach()
         if self._watched is not None:
             self.clock.unwatch(self._watched)
@@ -522,7 +522,7 @@ class RedisActions(Suggesting):
         return self._endpoint.uids
 
     def close(self) -> None:
-        """Hang up on every client, and close the port if it is the stub's own; what `with` and the fixtures do."""
+        """Close every connection, and the port if it is the stub's own; `with` and the fixtures do this."""
         self.release_port()
         self._opened.close()
 
@@ -530,7 +530,7 @@ class RedisActions(Suggesting):
         """End a block of `clock.drive` that was entered and not left.
 
         Raises:
-            UsageError: there was one; where it began is told.
+            UsageError: there was one; the message names the line where it began.
         """
         block = self.clock.block if isinstance(self.clock, VirtualClock) and self.has_own_clock else None
         if block is not None:
@@ -550,13 +550,13 @@ class RedisActions(Suggesting):
         self.clock.interrupt(explained(EndlessWait, text, bound="past_end", polled_on=polled_on))
 
     def check(self) -> None:
-        """Fail if requests met no route, or if a handler of the test's own failed.
+        """Fail if requests matched no route, or if a handler of the test failed.
 
         Raises:
             PollingError: a client polled on after the end, although it was stopped.
-            UnroutedRequests: requests met no route, and the stub is strict.
-            UnfiredFaults: faults met no request, and it is.
-            UnmetStarts: what `when` announced was not started, and it is.
+            UnroutedRequests: requests matched no route, and the stub is strict.
+            UnfiredFaults: a fault applied to no request, and the stub is strict.
+            UnmetStarts: a request that `when` announced did not come, and the stub is strict.
         """
         if ignored := self._endpoint.ignored:
             headline, *lines = str(ignored).splitlines()
