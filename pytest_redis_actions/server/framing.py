@@ -80,7 +80,7 @@ class RequestReader:
         self._in_head = True
         self._silent = 0  # bytes fed since the parser called last
         self._target = b""
-        self._raw: list[tuple[bytes, bytes]] = []
+        self._read: list[tuple[str, str]] = []  # fields, those of the trailer included
         self._fields: list[tuple[str, str]] = []
         self._headers: dict[str, str] = {}
         self._version = "1.1"
@@ -173,7 +173,7 @@ class RequestReader:
         self.is_under_way = self._in_head = True
         self._expects = False
         self._target = b""
-        self._raw = []
+        self._read = []
         self._body = bytearray()
 
     def on_url(self, part: bytes) -> None:
@@ -186,8 +186,8 @@ class RequestReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field of the header, or of the trailer, which is read and not used."""
         self._silent = 0
-        self._raw.append((name, value.rstrip(b" \t")))  # the parser leaves a tab
-        if len(self._raw) > MOST_FIELDS:
+        self._read.append((name.decode("latin-1"), value.rstrip(b" \t").decode("latin-1")))  # the parser leaves a tab
+        if len(self._read) > MOST_FIELDS:
             raise Refusal(431, "bad_request", f"the request has more than {MOST_FIELDS} header fields")
         if len(name) + len(value) > LONGEST_LINE:
             raise _field_too_long()
@@ -202,7 +202,7 @@ class RequestReader:
             raise _malformed("the request line must be METHOD SP target SP HTTP/1.1")
         if self._version not in ("1.0", "1.1"):
             raise _wrong_version(self._version)
-        self._fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._raw]
+        self._fields = [*self._read]
         self._headers = {name.lower(): value for name, value in self._fields}
         self._check_target()
         self._check_host()
