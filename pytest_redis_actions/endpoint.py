@@ -269,21 +269,22 @@ class Endpoint:
 
     def _listed(self, call: Call) -> tuple[str, ...]:
         """Return the operations that a list shows, or would show if the request were answered."""
-        route = call.match.route if call.match else None
-        read = route.methods.get("GET") if route and route.is_in(self.release, self.profile) else None
-        if not isinstance(read, Read) or read.answer not in _LISTS:
+        if call.match is None or not call.match.route.is_in(self.release, self.profile):
             return ()
-        uids = self._rows(read.answer, call.values)
-        return tuple(uid for uid in uids if self._records.preview(uid, call.now) is not None)
+        return tuple(uid for uid in self._rows(call) if self._records.preview(uid, call.now) is not None)
 
-    def _rows(self, answer: Answering, values: Mapping[str, str]) -> list[str]:
-        """Return the operations that a list is about, those that have vanished included."""
+    def _rows(self, call: Call) -> list[str]:
+        """Return the operations that a list is about, those that have vanished included; none for another path."""
+        read = call.match.route.methods.get("GET") if call.match else None
+        if not isinstance(read, Read) or read.answer not in _LISTS:
+            return []
         uids: Iterable[str] = self._records
-        if answer is Answering.V1_DATABASE:
-            uids = self._records.of_database(values["bdb_uid"])
-        elif answer in _PLACES:
-            uids = self._records.places(values.get("node_uid"), all_nodes=answer is Answering.NODES_LIST)
-        return [uid for uid in uids if self._records.operation(uid).kind in _LISTS[answer]]
+        if read.answer is Answering.V1_DATABASE:
+            uids = self._records.of_database(call.values["bdb_uid"])
+        elif read.answer in _PLACES:
+            every = read.answer is Answering.NODES_LIST
+            uids = self._records.places(call.values.get("node_uid"), all_nodes=every)
+        return [uid for uid in uids if self._records.operation(uid).kind in _LISTS[read.answer]]
 
     def _answer_with(self, fault: Fault | None, call: Call) -> Answer:
         if fault is None:
@@ -451,14 +452,14 @@ class Endpoint:
     def _see(self, call: Call, uid: str) -> State | None:
         return self._records.read(uid, call.now) if call.moves else self._records.preview(uid, call.now)
 
-    def _see_all(self, call: Call, answer: Answering) -> list[State]:
-        return [state for uid in self._rows(answer, call.values) if (state := self._see(call, uid)) is not None]
+    def _see_all(self, call: Call) -> list[State]:
+        return [state for uid in self._rows(call) if (state := self._see(call, uid)) is not None]
 
     def _v1(self, state: State) -> wire.Body:
         return wire.v1(state, epoch=self.clock.epoch, release=self.release, profile=self.profile)
 
     def _v1_list(self, call: Call) -> Answer:
-        return self._v1_rows(self._see_all(call, Answering.V1_LIST), wrapped=True)
+        return self._v1_rows(self._see_all(call), wrapped=True)
 
     def _v1_rows(self, states: list[State], *, wrapped: bool) -> Answer:
         rows = {state.operation.uid: self._v1(state) for state in states}
@@ -472,10 +473,10 @@ class Endpoint:
     def _v1_database(self, call: Call) -> Answer:
         if not self._is_database(call.values["bdb_uid"], call.now):
             return refusal(404, "db_not_found", "bdb not found")  # E-ROUTE-3, E-ASSUMED-12
-        return self._v1_rows(self._see_all(call, Answering.V1_DATABASE), wrapped=self._bdb_envelope == "wrapper")
+        return self._v1_rows(self._see_all(call), wrapped=self._bdb_envelope == "wrapper")
 
     def _v2_list(self, call: Call) -> Answer:
-        states = self._see_all(call, Answering.V2_LIST)
+        states = self._see_all(call)
         rows = {state.operation.uid: wire.v2(state) for state in states}
         return Answer(200, list(rows.values()), shown=rows, states=states)
 
@@ -502,17 +503,8 @@ class Endpoint:
 
     # Node and cluster actions
 
-    def _cluster_list(self, call: Call) -> Answer:
-        return self._places(call, Answering.CLUSTER_LIST)
-
-    def _nodes_list(self, call: Call) -> Answer:  # E-ASSUMED-11
-        return self._places(call, Answering.NODES_LIST)
-
-    def _node_list(self, call: Call) -> Answer:
-        return self._places(call, Answering.NODE_LIST)
-
-    def _places(self, call: Call, answer: Answering) -> Answer:
-        states = self._see_all(call, answer)
+    def _places(self, call: Call) -> Answer:  # E-ASSUMED-11
+        states = self._see_all(call)
         rows = {state.operation.uid: wire.listed(state) for state in states}
         return Answer(200, {"actions": list(rows.values())}, shown=rows, states=states)
 
@@ -578,9 +570,7 @@ _ANSWERS: Mapping[Answering, Callable[[Endpoint, Call], Answer]] = {
     Answering.V1_DATABASE: Endpoint._v1_database,
     Answering.V2_LIST: Endpoint._v2_list,
     Answering.V2_ONE: Endpoint._v2_one,
-    Answering.CLUSTER_LIST: Endpoint._cluster_list,
-    Answering.NODES_LIST: Endpoint._nodes_list,
-    Answering.NODE_LIST: Endpoint._node_list,
+    **dict.fromkeys(_PLACES, Endpoint._places),
     Answering.PLACE_ONE: Endpoint._place_one,
     Answering.PLACE_CANCEL: Endpoint._place_cancel,
     Answering.AUTHORIZE: Endpoint._authorize,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from . import faults
 from .arguments import caller, check_number
@@ -165,7 +165,10 @@ class Injection:
     def arm(self, script: Iterable[Injected], uid: str, now: float) -> None:
         """Let the faults of a script happen to the operation that begins it now."""
         for each in script:
-            self.add(replace(each, uid=uid, begins=None if each.begins is None else now + each.begins))
+            each.uid = uid
+            if each.begins is not None:
+                each.begins += now
+            self.add(each)
 
     def chaos(self, seed: int, names: tuple[str, ...], call: str) -> None:
         """Let any of these faults happen to any GET, at random; the same ones for the same seed.
