@@ -208,7 +208,8 @@ def _holders(routes: tuple[Route, ...], release: str) -> dict[str, set[str]]:
 
 
 def _needed_holders(routes: tuple[Route, ...], release: str) -> dict[str, set[str]]:
-    return {name: each for name, each in reference("holder", release).items() if name in _needed(routes, release)}
+    needed = _needed(routes, release)
+    return {name: each for name, each in reference("holder", release).items() if name in needed}
 
 
 def _described_codes() -> dict[str, set[str]]:
