@@ -10,18 +10,17 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn
 
 from .arguments import Suggesting, check_number, with_example
-from .errors import UsageError, shown
+from .errors import EndlessWait, UsageError, explained, shown
 
 if TYPE_CHECKING:
-    from .driving.block import Block
-    from .driving.watch import Account
+    from .driving import Account, Block
 
 __all__ = ["DEFAULT_EPOCH", "VirtualClock", "WallClock", "Watched"]
 
@@ -44,7 +43,6 @@ MONOTONIC_FROM = 1_000_000
 DEFAULT_EPOCH = 1_760_400_000
 """Unix seconds at which clocks start unless told otherwise: fixed, so that runs repeat. 2025-10-14 00:00 UTC."""
 
-_OPENED = f"{__package__}.driving.opened"
 _NANOSECONDS = 1_000_000_000
 _LONGEST = 1e9
 _LATEST = 253_402_300_799  # Unix seconds: the end of the year 9999
@@ -229,8 +227,7 @@ class VirtualClock(Suggesting):
             StandStill: in the block or at its end: something waits in real time, or for nothing; a BaseException.
             EndlessWait: a bound of the clock is exceeded; a BaseException, raised in the client.
         """
-        from .driving.block import Block
-        from .driving.places import line_of
+        from .driving import Block, line_of
 
         if guard is not None:
             check_number("guard", guard, above=True, unit="real seconds")
@@ -302,7 +299,7 @@ class VirtualClock(Suggesting):
     @contextmanager
     def watching(self) -> Iterator[Account | None]:
         """Watch, within this block, that something moves the clock; do nothing if its guard is None."""
-        from .driving.watch import watching
+        from .driving import watching
 
         if self.guard is None or self.account is not None:
             yield None
@@ -323,20 +320,20 @@ class VirtualClock(Suggesting):
 
     def requested(self) -> None:
         """Record that a stub of this clock received a request."""
+        from .driving import open_block
+
         if self.block is not None:
             self.block.requested()
-        elif (opened := sys.modules.get(_OPENED)) is not None and opened.opened.block is not None:
-            opened.opened.block.requested_elsewhere()
-        elif self._requests > self.max_polls + _PATIENCE:
-            from .driving.block import endless
-
-            self._endless = self._endless or endless(self)
+        elif (block := open_block()) is not None:
+            block.requested_elsewhere()
+        elif self.excess > _PATIENCE:
+            self._endless = self._endless or self.endless()
             self.interrupt(self._endless)
 
     def interrupt(
         self, error: type[BaseException], revise: Callable[[], type[BaseException] | None] | None = None
     ) -> None:
-        """Raise an error in the running test, at the line that it executes: see `driving.interruption.interrupt`.
+        """Raise an error in the running test, at the line that it executes: see `driving.interrupt`.
 
         Within a block of this clock, every thread and task of the block gets it, and the test does at the end of the
         block at the latest. Calling it again is harmless.
@@ -345,7 +342,7 @@ class VirtualClock(Suggesting):
             error: a class that needs no arguments: `errors.explained(EndlessWait, "what happened\n  fix   …")`.
             revise: called in the test; returns what to raise instead, or None to raise nothing.
         """
-        from .driving.interruption import interrupt
+        from .driving import interrupt
 
         if self.block is not None:
             self.block.interrupt(error, revise)
@@ -353,14 +350,37 @@ class VirtualClock(Suggesting):
             interrupt(error, revise)
 
     @property
-    def _requests(self) -> int:
-        return sum([each.requests() for each in self.watched])
+    def excess(self) -> int:
+        """Requests beyond `max_polls`, with those to stubs whose own clock nobody drives; 0 or less for none."""
+        return self.undriven + sum([each.requests() for each in self.watched]) - self.max_polls
+
+    def endless(self, resting: Iterable[str] = (), *, spins: bool = False) -> type[BaseException]:
+        """Return the error of a client that never gives up; it needs no arguments.
+
+        Args:
+            resting: the lines that wait.
+            spins: whether it looks at the time again and again instead of sleeping.
+        """
+        bound = ""
+        if spins:
+            problem = "the client looks at the time again and again, and never sleeps"
+        elif self.excess > 0:
+            problem, bound = f"the client goes on after {self.max_polls} requests", "max_polls"
+        else:
+            seconds = f"{self.max_virtual_seconds:g}"
+            problem, bound = f"the client still waits after {seconds} virtual s", "max_virtual_seconds"
+        more = f"; {bound}=… on the marker allows more" if bound else ""
+        lines = [problem, f"  fix   give the client a deadline, or the script an end{more}"]
+        lines += [f"  waits {where}" for where in dict.fromkeys(resting)][:5]
+        if self.undriven:
+            fix = "share one: make_redis_actions(clock=redis_actions.clock)"
+            lines.append(f"  stub  {self.undriven} requests went to a stub whose own clock nobody drives; {fix}")
+        lines += [each.report() for each in self.watched[:2]]
+        return explained(EndlessWait, "\n".join(lines), bound=bound)
 
     def _check_bounds(self) -> None:
-        if self._requests > self.max_polls or self.seconds > self.max_virtual_seconds:
-            from .driving.block import endless
-
-            raise endless(self)
+        if self.excess > 0 or self.seconds > self.max_virtual_seconds:
+            raise self.endless()
 
     def time(self) -> float:
         """Replace `time.time`: Unix seconds."""
@@ -439,7 +459,7 @@ class WallClock(Suggesting):
 
     def interrupt(self, error: type[BaseException]) -> None:
         """Raise an error in the running test, as `VirtualClock.interrupt` does."""
-        from .driving.interruption import interrupt
+        from .driving import interrupt
 
         interrupt(error)
 

@@ -16,7 +16,7 @@ from .access import Access
 from .arguments import Suggesting, with_example
 from .clock import VirtualClock
 from .coverage import Coverage
-from .driving.interruption import interruptible
+from .driving import interruptible
 from .errors import OptionError, RedisActionsError, RedisActionsWarning, UsageError, nearest, shown
 from .options import Options
 from .releases import RELEASES, check_release
@@ -25,7 +25,7 @@ from .server.certificates import Authority
 from .stub import RedisActions, open_server, start_server
 
 if TYPE_CHECKING:
-    from .driving.block import Block
+    from .driving import Block
 
 __all__ = [
     "SessionServer",
@@ -375,7 +375,7 @@ def _as_outcome(error: type[BaseException]) -> type[BaseException]:
 def _block(node: pytest.Item, options: Options, stub: RedisActions) -> Block | None:
     if not options.drive:
         return None
-    from .driving.block import Block
+    from .driving import Block
 
     home, held = "", list[Any]()
     if isinstance(node, pytest.Function):

@@ -14,8 +14,7 @@ from .access import Access
 from .arguments import Suggesting, check_options, warn, with_example
 from .clock import Clock, VirtualClock, Watched
 from .coverage import Coverage
-from .driving.interruption import interruptible
-from .driving.targets import modules_of
+from .driving import interruptible, modules_of
 from .endpoint import Endpoint
 from .errors import EndlessWait, UnfiredFaults, UnmetStarts, UnroutedRequests, UsageError, explained, nearest, shown
 from .faults import Fault, drawn_from

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import pytest_redis_actions
+from pytest_redis_actions import driving
 
 PACKAGE = Path(__file__).parent.parent / "pytest_redis_actions"
 
@@ -45,7 +46,6 @@ CORE = (
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 CONTRACT = sorted((PACKAGE / "contract").glob("*.py"))
 DRIVING = (
-    "__init__",
     "places",
     "interruption",
     "readings",
@@ -64,6 +64,7 @@ DRIVING = (
     "advising",
     "watch",
     "block",
+    "__init__",
 )  # from the ground up
 SERVER = ("certificates", "framing", "handshake", "connection", "listener", "wsgi", "stub_server", "__init__")
 ROOMS = (".contract", ".driving", ".client_contract", ".server", ".guides")
@@ -132,6 +133,25 @@ def test_driving_knows_nothing_of_the_api_and_its_arrows_point_down_too(module: 
 
 def test_every_module_of_driving_has_its_floor() -> None:
     assert sorted(DRIVING) == sorted(path.stem for path in (PACKAGE / "driving").glob("*.py"))
+
+
+def test_driving_is_used_through_its_face_only() -> None:
+    used = set()
+    for path in EVERY_FILE:
+        nodes = [] if path.parent.name == "driving" else list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        froms = [each for each in nodes if isinstance(each, ast.ImportFrom) and "driving" in (each.module or "")]
+        words = [each.value for each in nodes if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+        used |= {alias.name for each in froms for alias in each.names}
+
+        assert {each.module for each in froms} <= {"driving"}, path
+        assert not [word for word in words if ".driving." in word], path  # such as a key of sys.modules
+
+    assert used == {*driving.__all__}
+
+
+def test_the_face_of_driving_has_no_other_names() -> None:
+    assert all(hasattr(driving, name) for name in driving.__all__)
+    assert not hasattr(driving, "Ledger")
 
 
 @pytest.mark.parametrize("module", SERVER)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..driving.targets import RECIPES
+from ..driving import RECIPES
 from ..errors import EndlessWait, StandStill
 from .outcome import CommandFailed
 from .target import Target

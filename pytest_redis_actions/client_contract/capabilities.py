@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..driving.targets import modules_of
+from ..driving import modules_of
 from ..errors import UsageError, advice, nearest, shown
 from ..releases import NEWEST, RELEASES, check_release
 

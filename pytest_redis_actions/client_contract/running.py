@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..driving.block import Block
-from ..driving.ledger import OutsideThread, abandon
+from ..driving import Block, OutsideThread, abandon
 from ..errors import EndlessWait, StandStill
 from ..options import Options
 from ..past_end import PAST_END
@@ -230,8 +229,8 @@ def _await(threads: list[threading.Thread], limits: Limits, watch: Watch, block:
                 return _told(block.ledger.error())
             if block is None:
                 moved = watch.moved
-            elif block.ledger.activity != seen:
-                seen, moved = block.ledger.activity, now
+            elif block.activity != seen:
+                seen, moved = block.activity, now
             ends = limits.whole(watch.interval)
             if watch.past_end and block is None:
                 return Stopped(Why.PAST_END)

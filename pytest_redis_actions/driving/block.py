@@ -28,7 +28,7 @@ from .tasks import ASYNCHRONOUS, Loops
 from .threads import hook_threads
 from .watch import begin_to_watch, watching
 
-__all__ = ["Block", "endless"]
+__all__ = ["Block"]
 
 __tracebackhide__ = True
 
@@ -37,14 +37,25 @@ _NANOSECONDS = 1_000_000_000
 
 
 class DrivableClock(MovableClock, Protocol):
-    """What a block needs of a clock."""
+    """What a block needs of a clock: who owns it says what clients may do, and what to tell those who do more."""
 
-    max_polls: int
-    undriven: int
     max_virtual_seconds: float
+    undriven: int
     block: Block | None
     watched: tuple[Any, ...]
     account: Any
+
+    @property
+    def excess(self) -> int:
+        """Requests beyond those that are allowed; 0 or less while there are none."""
+
+    def endless(self, resting: Iterable[str] = (), *, spins: bool = False) -> type[BaseException]:
+        """Return the error of a client that never gives up; it needs no arguments.
+
+        Args:
+            resting: the lines that wait.
+            spins: whether it looks at the time again and again instead of sleeping.
+        """
 
 
 _opening = threading.Lock()
@@ -167,6 +178,7 @@ class Block:
             self._undo.restore()
             self._release_imported()
             self._clock.block = None
+            self._clock.undriven = 0
             opened.close()
         return True
 
@@ -269,6 +281,11 @@ class Block:
 
         return importer
 
+    @property
+    def activity(self) -> int:
+        """A number that grows with everything that happens in the block."""
+        return self.ledger.activity
+
     def sleep(self, seconds: float) -> None:
         """Let whoever calls the clock itself sleep: a client, or a handler, whose reply then takes so long."""
         thread = threading.current_thread()
@@ -297,9 +314,9 @@ class Block:
         """Take note that a stub of this clock has got a request."""
         self.ledger.activity += 1
         self.ledger.refuse_woken(lambda threads: awake_among(threads, self._modules))
-        beyond = _requests(self._clock) - self._clock.max_polls
+        beyond = self._clock.excess
         if beyond > 0 and self.ledger.error is None:
-            self._stop(endless(self._clock, self._resting()))
+            self._stop(self._clock.endless(self._resting()))
         if beyond > _PATIENCE:
             # A test that swallows even that meets a signal, and alone: the other error would end the signal's handler.
             insists = beyond > 4 * _PATIENCE and self._is_a_tests and is_interruptible() and not self._opener.rests
@@ -318,7 +335,7 @@ class Block:
         self.requested()
 
     def _on_limit(self, when: int) -> None:
-        self._stop(endless(self._clock, self._resting(), spins=when <= self.ledger.now))
+        self._stop(self._clock.endless(self._resting(), spins=when <= self.ledger.now))
 
     def _stop(self, error: type[BaseException]) -> None:
         if self.ledger.error is None:
@@ -383,30 +400,3 @@ def _is_ours(thread: threading.Thread) -> bool:
 
 
 _join = threading.Thread.join  # the real one
-
-
-def endless(clock: DrivableClock, resting: Iterable[str] = (), *, spins: bool = False) -> type[BaseException]:
-    """Return the error of a client that never gives up; it needs no arguments."""
-    bound = None
-    if spins:
-        problem = "the client looks at the time again and again, and never sleeps"
-    elif _requests(clock) > clock.max_polls:
-        problem, bound = f"the client goes on after {clock.max_polls} requests", "max_polls"
-    else:
-        problem, bound = f"the client still waits after {clock.max_virtual_seconds:g} virtual s", "max_virtual_seconds"
-    more = f"; {bound}=… on the marker allows more" if bound else ""
-    lines = [problem, f"  fix   give the client a deadline, or the script an end{more}"]
-    lines += [f"  waits {where}" for where in dict.fromkeys(resting)][:5]
-    return explained(EndlessWait, "\n".join([*lines, *_reports(clock)]), bound=bound or "")
-
-
-def _requests(clock: DrivableClock) -> int:
-    return clock.undriven + sum(int(each.requests()) for each in clock.watched)
-
-
-def _reports(clock: DrivableClock) -> list[str]:
-    reports = [each.report() for each in clock.watched[:2]]
-    if clock.undriven:
-        fix = "share one: make_redis_actions(clock=redis_actions.clock)"
-        reports.insert(0, f"  stub  {clock.undriven} requests went to a stub whose own clock nobody drives; {fix}")
-    return reports

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import UsageError
 from .ledger import Ledger
 
-__all__ = ["opened"]
+__all__ = ["open_block", "opened"]
 
 __tracebackhide__ = True
 
@@ -62,6 +62,11 @@ class _Opened:
 
 
 opened = _Opened()
+
+
+def open_block() -> Any:
+    """Return the outermost block that is open, whatever clock it drives; None if no block is."""
+    return opened.block
 
 
 def _refuse_child() -> None:

@@ -22,7 +22,7 @@ _PORTABLE = {name for modules in RECIPES.values() for name in modules}
 _BACKENDS = {"anyio", "trio"}
 """What libraries with a recipe ask for by name, and use only in a client that runs on it."""
 
-_WALL = '`clock="wall"` with a `rate` on the marker'
+_WALL = '`clock="wall"` with a `rate`'
 
 
 class Held:
@@ -157,8 +157,8 @@ REACH: tuple[Reach, ...] = (
         "use `concurrent.futures.ThreadPoolExecutor`, which is driven",
         _names("multiprocessing", "ThreadPool"),
     ),
-    Reach("`freezegun`, active", "leave it out, and set `epoch=` on the marker", _is_frozen),
-    Reach("`time-machine`, active", "leave it out, and set `epoch=` on the marker", _travels),
+    Reach("`freezegun`, active", "leave it out, and set `epoch=`", _is_frozen),
+    Reach("`time-machine`, active", "leave it out, and set `epoch=`", _travels),
 )
 
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from ..driving.ledger import OutsideThread
+from ..driving import OutsideThread
 from ..errors import PortInUse, UsageError
 from .connection import Connection
 

@@ -22,7 +22,7 @@ from werkzeug.wrappers import Request as WerkzeugRequest
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from .. import wire
-from ..driving.ledger import OutsideThread
+from ..driving import OutsideThread
 from ..endpoint import Endpoint
 from ..errors import UsageError, shown
 from ..incidents import Incident
