@@ -91,7 +91,7 @@ class Access:
     """The users of one stub, one for each role of its release, and the tokens that they were given.
 
     Args:
-        auth: the administrator's user name and password, None for the default ones, or False to let everybody in.
+        auth: the administrator's user name and password, None for the default ones, or False to require no credentials.
         release: its roles have users.
     """
 
@@ -198,5 +198,5 @@ def checked_auth(auth: object) -> tuple[str, str]:
         return auth[0], auth[1]
     raise UsageError(
         "auth must be a user name and a password",
-        fix='write auth=("user", "password"), or auth=False to let everybody in; a name holds no colon',
+        fix='write auth=("user", "password"), or auth=False to require no credentials; a user name has no colon',
     )

@@ -56,7 +56,7 @@ def _checked(seconds: object, what: str) -> int:
         )
     if seconds < 0:
         raise UsageError(
-            f"{what}({shown(seconds, 30)}): time can't go backwards", fix="give seconds from 0", value=seconds
+            f"{what}({shown(seconds, 30)}): time can't go backwards", fix="give 0 seconds or more", value=seconds
         )
     if seconds > _LONGEST:
         raise UsageError(f"{what}({shown(seconds, 30)}) is too long", fix="give at most 1e9 seconds", value=seconds)

@@ -1,7 +1,7 @@
 """What differs between two releases: routes, fields, words, permissions, codes; each with whom it breaks, and why.
 
-"who reads" is a client that reads replies, "who reads strictly" one that refuses fields it does not know, as the
-profile "documented" does; "who writes" sends requests, or makes replies up as a mock does.
+"readers" are clients that read replies; "strict readers" refuse fields that they do not know, as the profile
+"documented" does; "writers" send requests, or make up replies as a mock does.
 Source: the tables and schemas of the project, and schemas/differences.json for what else the reference says: codes,
 holders of permissions, fields and words that not every release has. Each line names its facts.
 """
@@ -27,7 +27,7 @@ __all__ = ["Change", "changes", "rendered"]
 
 __tracebackhide__ = True
 
-READS, STRICT, WRITES, NOBODY = "who reads", "who reads strictly", "who writes", "nobody"
+READS, STRICT, WRITES, NOBODY = "readers", "strict readers", "writers", "nobody"
 _BREAKS = {
     "code": ("code", NOBODY, READS),
     "error code": ("error code", NOBODY, READS),
@@ -49,7 +49,7 @@ class Change(NamedTuple):
         sign: "+" for what the second release has, "-" for what it lacks, "~" for what is another.
         subject: the kind or request.
         what: the route, field, word, role or code.
-        breaks: "who reads", "who reads strictly", "who writes" or "nobody".
+        breaks: "readers", "strict readers", "writers" or "nobody".
         facts: the evidence, "E-STATUS-1, E-SINCE-10".
     """
 
@@ -270,7 +270,7 @@ def rendered(found: Sequence[Change], first: str, second: str, profile: str, out
 
 
 def _broken(found: Sequence[Change]) -> str:
-    """Return how many changes break whom, "; 2 break who reads, 1 breaks who writes"; nothing if they break nobody."""
+    """Return how many changes break whom, "; 2 break readers, 1 breaks writers"; nothing if they break nobody."""
     counts = sorted(Counter(each.breaks for each in found if each.breaks != NOBODY).items())
     told = ", ".join(f"{number} break{'s' if number == 1 else ''} {who}" for who, number in counts)
     return told and f"; {told}"

@@ -195,7 +195,7 @@ class Endpoint:
 
     @property
     def unrouted(self) -> tuple[str, ...]:
-        """The requests that met no route, a line each."""
+        """The requests that matched no route, a line each."""
         with self._lock:
             return tuple(self._unrouted)
 

@@ -7,7 +7,7 @@
     │   └── OptionError           an option of the marker, the command line or the ini file
     ├── MissingExtra              an optional dependency is not installed (an ImportError)
     ├── PortInUse                 the fixed port that was asked for is taken (an OSError)
-    ├── UnroutedRequests          requests that met no route (an AssertionError), raised at teardown
+    ├── UnroutedRequests          requests that matched no route (an AssertionError), raised at teardown
     ├── UnfiredFaults             faults that no request has met (an AssertionError), raised at teardown
     └── UnmetStarts               what `when` announced and no request started (an AssertionError), raised at teardown
     RedisActionsWarning           what is allowed and probably not meant (a UserWarning)
@@ -130,7 +130,7 @@ class PortInUse(RedisActionsError, OSError):
 
 
 class UnroutedRequests(RedisActionsError, AssertionError):
-    """Requests of the code under test that met no route.
+    """Requests of the code under test that matched no route.
 
     Attributes:
         requests: one line each, as shown.
@@ -144,7 +144,7 @@ class UnroutedRequests(RedisActionsError, AssertionError):
     def __str__(self) -> str:
         count = len(self.requests)
         several = "" if count == 1 else "s"
-        lines = [f"{count} request{several} met no route of the actions API", *self.requests[:10]]
+        lines = [f"{count} request{several} matched no route of the actions API", *self.requests[:10]]
         if count > 10:
             lines.append(f"  … and {count - 10} more")
         lines.append(self.advice)

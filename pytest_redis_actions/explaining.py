@@ -56,7 +56,7 @@ def _violation(code: str) -> Iterator[str]:
     yield from _legal(code)
     if code < "RA190":
         yield "  source   the failure names the facts of its field; explain them with `redis-actions explain E-…`"
-        yield "  relax    another release=, or profile='wire', which has what clusters were seen to send, too"
+        yield "  relax    another release=, or profile='wire', which also accepts what clusters were seen to send"
     else:
         yield "  source   RFC 8259"
 

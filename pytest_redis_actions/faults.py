@@ -136,7 +136,7 @@ def status(
     if content is None and code < 300 and code != 204:
         warn(f"faults.status({code}) is an error body with a status of success; faults.body(…) sends another body")
     if code in _REDIRECTIONS and "location" not in {str(name).lower() for name in headers or {}}:
-        warn(f'faults.status({code}) leads nowhere; faults.redirect("/v1/…", code={code}) has a Location')
+        warn(f'faults.status({code}) has no Location; faults.redirect("/v1/…", code={code}) has one')
     if not isinstance(headers or {}, Mapping):
         raise UsageError(
             f"headers={shown(headers, 30)} is not a mapping", fix='write headers={"X-A": "b"}', value=headers
@@ -406,7 +406,9 @@ def drawn_from(only: Iterable[str] | None, never: Iterable[str]) -> tuple[str, .
     kept = tuple(name for name in (HONEST if only is None else CHAOS) if only is None or name in {*only})
     left = tuple(name for name in kept if name not in {*never})
     if not left:
-        raise UsageError("chaos() is left without any fault", fix="name one in only, or fewer in never", value=only)
+        raise UsageError(
+            "chaos() has no fault to draw from", fix="add one to only, or remove one from never", value=only
+        )
     return left
 
 

@@ -26,7 +26,7 @@ class Exchange(NamedTuple):
         seconds: on the stub's clock, when the request was answered.
         method: "GET".
         target: path and query, without secrets.
-        route: the route's template, "/v1/actions/{uid}", or None where none was met.
+        route: the route's template, "/v1/actions/{uid}", or None if none matched.
         code: the reply's HTTP status code.
         aimed: the uids that the request asked for, whether or not it saw them.
         unshown: the uids that the list would have shown, had it been answered.
@@ -199,7 +199,7 @@ class Journal(Suggesting, Sequence[Exchange]):
                 check_number(name, instant)
         if since is not None and until is not None and since >= until:
             text = f"since={shown(since, 20)} is not before until={shown(until, 20)}"
-            raise UsageError(text, fix="exchange the two", value=since)
+            raise UsageError(text, fix="swap the two", value=since)
         self._check_status(status)
         return tuple(
             exchange

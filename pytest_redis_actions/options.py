@@ -112,8 +112,8 @@ class Options:
     def _check_driving(self) -> None:
         if self.drive and (self.clock == "wall" or isinstance(self.clock, WallClock)):
             raise OptionError(
-                "drive goes with a virtual clock only",
-                fix="leave clock='wall' out: what the client sleeps then moves the clock",
+                "drive needs a virtual clock",
+                fix="leave clock='wall' out: the client's sleep then moves the clock",
                 value=self.drive,
             )
         for name in ("guard", "max_polls", "max_virtual_seconds"):
@@ -142,7 +142,7 @@ class Options:
     def _check_clock(self) -> None:
         if self.rate is not None and self.clock != "wall":
             raise OptionError(
-                f"rate={shown(self.rate, 30)} goes with clock='wall' only",
+                f"rate={shown(self.rate, 30)} needs clock='wall'",
                 fix="write clock='wall', or leave rate out",
                 value=self.rate,
             )

@@ -259,7 +259,7 @@ def redis_actions(
             action = redis_actions.add_action("migrate_shards", script=[running(polls=3), completed()])
             assert MyClient(redis_actions.url, auth=redis_actions.auth).wait(action.uid) == "completed"
 
-    At the end of the test, requests that met no route fail it, unless it failed already or is marked with
+    At the end of the test, requests that matched no route fail it, unless it failed already or is marked with
     `@pytest.mark.redis_actions(strict=False)`.
     """
     yield from redis_actions_server.stub_for(request.node, _redis_actions_release)

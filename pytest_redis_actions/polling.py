@@ -99,7 +99,7 @@ def _least_of(at_least: int | None, at_most: int | None, no_faster_than: float |
         raise UsageError("at_least=0 holds for every client", fix="write at_least=1, or at_most=0 for never")
     least = at_least if at_least is not None else 0 if at_most == 0 else 2 if no_faster_than is not None else 1
     if at_most is not None and at_most < least:
-        fix = "give at_most from 2, or at_least" if at_least is None else "exchange the two"
+        fix = "give at_most from 2, or at_least" if at_least is None else "swap the two"
         raise UsageError(f"at_most={at_most} is below the {least} polls that are expected", fix=fix, value=at_most)
     return least
 

@@ -55,7 +55,7 @@ class Records:
         if uid in self._records:
             name = self._records[uid].operation.name
             raise UsageError(
-                f"uid {shown(uid, 40)} is in use",
+                f"uid {shown(uid, 40)} is already in use",
                 fix=f"{name} has it already; leave uid out and each operation gets one of its own",
                 value=uid,
             )

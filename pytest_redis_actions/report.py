@@ -34,7 +34,7 @@ def _lines(endpoint: Endpoint, url: str) -> Iterator[str]:
     refused = [each for each in journal if each.code == 401 and not (each.fault or each.by_handler)]
     if refused:
         yield f"{len(refused)} answered 401: use redis_actions.auth, or auth=False on the marker"
-    yield from (f"met no route:{line}"[:150] for line in endpoint.unrouted[:_REPORTED])
+    yield from (f"matched no route:{line}"[:150] for line in endpoint.unrouted[:_REPORTED])
     yield from _unknown_lines(endpoint)
     asked = [uid for uid in endpoint.uids if journal.of(uid)]
     for uid in asked[:_REPORTED]:

@@ -415,7 +415,7 @@ def _check_error_fields(step: Step, kind: str) -> None:
         if name in ("error", "error_code", "error_message") and name not in own:
             raise ScriptError(
                 f"{name}={shown(value, 30)} is not a field of {lifecycle(kind).noun}",
-                fix=f"it tells its failure in {' and '.join(own)}",
+                fix=f"it reports its failure in {' and '.join(own)}",
                 value=name,
             )
 
@@ -430,7 +430,7 @@ def _without_jumps(steps: tuple[Step, ...]) -> tuple[tuple[Step, ...], frozenset
         else:
             found.append(step)
     if not found or not jumps <= set(range(1, len(found))):
-        raise ScriptError("jump() leads from nowhere, or to nowhere", fix="write it between two steps", value=steps)
+        raise ScriptError("jump() must be between two steps", fix="write [completed(), jump(), running()]", value=steps)
     return tuple(found), frozenset(jumps)
 
 
@@ -494,7 +494,7 @@ def _progress_of(steps: Sequence[Step], reached: Number, jumps: frozenset[int]) 
         if first < reached:
             raise ScriptError(
                 f"progress falls from {reached} to {first} at {step!r}",
-                fix="the progress of a script never falls (E-ASSUMED-15); begin at what was reached",
+                fix="the progress of a script never falls (E-ASSUMED-15); begin at the progress that was reached",
                 value=first,
             )
         found.append((first, last))

@@ -122,8 +122,8 @@ class Starting:
         for planned in self._planned:
             if planned.uid == uid:
                 raise UsageError(
-                    f"uid {shown(uid, 40)} is in use",
-                    fix=f"what {planned.method} {planned.path} will start has it; leave uid out",
+                    f"uid {shown(uid, 40)} is already in use",
+                    fix=f"the operation of {planned.method} {planned.path} has it; leave uid out",
                     value=uid,
                 )
         return uid
@@ -249,7 +249,7 @@ def _start_of(method: str, path: str) -> Start | None:
     """Return what the API starts at such a request; None for a path that it lacks.
 
     Raises:
-        UsageError: a request that starts nothing, or a template that stands for several routes.
+        UsageError: a request that starts nothing, or a template that matches several routes.
     """
     match = find(path)
     start = match.route.methods.get(method) if match else None
@@ -273,7 +273,7 @@ def _start_of(method: str, path: str) -> Start | None:
     several = [route.template for route in ROUTES if matches(split(path), route.segments)]
     if several:
         raise UsageError(
-            f"path {shown(path, 40)} stands for several routes", fix=f"write {several[0]!r}, or another", value=path
+            f"path {shown(path, 40)} matches several routes", fix=f"write {several[0]!r}, or another", value=path
         )
     return None
 

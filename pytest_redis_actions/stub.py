@@ -381,9 +381,7 @@ class RedisActions(Suggesting):
             UnfiredFaults: at the end of the test, if it applied to no request and the stub is strict.
         """
         if isinstance(on, Action) and on._endpoint is not self._endpoint:
-            raise UsageError(
-                f"on={on!r}"[:60] + " is of another stub", fix="call fault() of the stub that has it", value=on
-            )
+            raise UsageError(f"on={on!r}"[:60] + " belongs to another stub", fix="call fault() of that stub", value=on)
         _check_flag("optional", optional)
         target = on.uid if isinstance(on, Action) else on
         now = self.clock.seconds

@@ -60,11 +60,11 @@ RULES: Mapping[str, tuple[str, str, str]] = {
     "RA208": (
         "unexpected-error",
         "error fields on an operation that did not fail",
-        "Only a failed one tells an error.",
+        "Only a failed operation has an error.",
     ),
     "RA209": (
         "no-error",
-        "a failed operation tells no error",
+        "a failed operation has no error",
         "The reference has error_code and error_message, of a state machine error; profile documented only.",
     ),
     "RA210": ("progress-range", "the progress is out of range", "Percent, from 0 to 100, as a number or as text."),

@@ -79,7 +79,7 @@ def test_time_cannot_go_backwards() -> None:
     with pytest.raises(UsageError) as caught:
         clock.advance(-1)
 
-    assert str(caught.value) == "advance(-1): time can't go backwards\n  fix  give seconds from 0"
+    assert str(caught.value) == "advance(-1): time can't go backwards\n  fix  give 0 seconds or more"
     assert clock.seconds == 3
 
 

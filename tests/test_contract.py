@@ -85,7 +85,7 @@ MISTAKES: dict[str, tuple[Any, str, str, str, str]] = {
     ),
     "a-field-of-v1": (
         but(V2, task_id=UID), "action-v2", "8.2", "wire",
-        "a field of v1: in v2 it stands in additional_info, or nowhere",
+        "a field of v1: in v2 it is in additional_info, or absent",
     ),
     "a-list-for-the-envelope": (
         [TASK], "GET /v1/actions", "8.2", "wire",
@@ -97,7 +97,7 @@ MISTAKES: dict[str, tuple[Any, str, str, str, str]] = {
     ),
     "message-for-description": (
         {"error_code": "action_not_found", "message": "no"}, "error", "8.2", "wire",
-        "the error's text stands in message: that is the reference's word, clusters send description (E-C8)",
+        "the error's text is in message, as in the reference; clusters send description (E-C8)",
     ),
     "one-bad-row-of-a-thousand": (
         listed(*[but(TASK, action_uid=f"{number:08}") for number in range(700)], but(TASK, node_uid=3),

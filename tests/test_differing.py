@@ -161,9 +161,9 @@ class TestTheCommand:
     def test_text(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["diff", "7.22", "8.0", "action", "--profile", "documented"]) == 0
         assert capsys.readouterr().out == (
-            "7.22 -> 8.0, documented: 1 difference; 1 breaks who reads\n"
+            "7.22 -> 8.0, documented: 1 difference; 1 breaks readers\n"
             "  + word       action: /status aborted\n"
-            "      breaks who reads; E-STATUS-1, E-SINCE-10, E-TASK-4, E-C12\n"
+            "      breaks readers; E-STATUS-1, E-SINCE-10, E-TASK-4, E-C12\n"
         )
 
     def test_the_first_line_counts_whom_the_differences_break(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,7 +172,7 @@ class TestTheCommand:
         assert main(["diff", "7.2", "8.0"]) == 0
 
         assert reads > 1 < writes
-        head = f"7.2 -> 8.0, wire: {len(found)} differences; {reads} break who reads, {writes} break who writes"
+        head = f"7.2 -> 8.0, wire: {len(found)} differences; {reads} break readers, {writes} break writers"
         assert capsys.readouterr().out.split("\n")[0] == head
 
     def test_nothing(self, capsys: pytest.CaptureFixture[str]) -> None:

@@ -645,7 +645,7 @@ def test_a_module_that_uses_no_time_is_refused(write: Write, clock: VirtualClock
     write("def poll(): return 1")
 
     assert refusal(clock, "driven_client") == (
-        "drive('driven_client'): this module uses no time\n  fix  name the module in which the client sleeps"
+        "drive('driven_client'): this module does not use time\n  fix  name the module in which the client sleeps"
     )
 
 
@@ -654,7 +654,7 @@ def test_a_package_that_leaves_the_sleeping_to_a_module_is_refused(write: Write,
     module = write("import time\ndef nap(): time.sleep(3)", "my_package.poller")
 
     assert refusal(clock, "my_package") == (
-        "drive('my_package'): this module uses no time\n"
+        "drive('my_package'): this module does not use time\n"
         "  fix  drive('my_package.poller') use it; or drive('my_package', submodules=True)"
     )
     with clock.drive("my_package", submodules=True):

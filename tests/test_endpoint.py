@@ -983,15 +983,15 @@ class TestAdding:
         with pytest.raises(UsageError) as caught:
             cluster.task(uid="mine")
 
-        assert str(caught.value).splitlines()[0] == "uid 'mine' is in use"
+        assert str(caught.value).splitlines()[0] == "uid 'mine' is already in use"
         assert cluster.endpoint.uids == ("mine",)
 
     def test_a_uid_that_a_plan_waits_with_is_in_use_too(self, cluster: Cluster) -> None:
         cluster.endpoint.plan(POST, "/v1/bdbs", None, "mine")
 
-        with pytest.raises(UsageError, match="uid 'mine' is in use"):
+        with pytest.raises(UsageError, match="uid 'mine' is already in use"):
             cluster.task(uid="mine")
-        with pytest.raises(UsageError, match="uid 'mine' is in use"):
+        with pytest.raises(UsageError, match="uid 'mine' is already in use"):
             cluster.endpoint.plan(POST, "/v1/bdbs", None, "mine")
         assert json.loads(cluster.ask(POST, "/v1/bdbs", ORDERS).body)["action_uid"] == "mine"
 

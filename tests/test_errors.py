@@ -48,7 +48,7 @@ def test_a_port_in_use_is_named() -> None:
 def test_a_thousand_unrouted_requests_fit_one_screen() -> None:
     text = str(UnroutedRequests(tuple(f"  GET /{number}" for number in range(1000)), "  fix  advice"))
 
-    assert text.splitlines()[0] == "1000 requests met no route of the actions API"
+    assert text.splitlines()[0] == "1000 requests matched no route of the actions API"
     assert "… and 990 more" in text
     assert len(text.splitlines()) == 13
 

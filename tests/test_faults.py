@@ -444,8 +444,8 @@ def test_each_fault_of_chaos_can_be_had_alone(redis_actions: RedisActions, name:
         ({"only": ["not_fund"]}, "fix  write 'not_found'; known are errors, retry_after, html"),
         ({"never": ["404"]}, "never=['404'] is not a list of faults of chaos"),
         ({"only": "reset"}, "only='reset' is not a list of faults of chaos\n  fix  write only=['reset']"),
-        ({"only": []}, "chaos() is left without any fault"),
-        ({"never": faults.CHAOS}, "chaos() is left without any fault"),
+        ({"only": []}, "chaos() has no fault to draw from"),
+        ({"never": faults.CHAOS}, "chaos() has no fault to draw from"),
     ],
 )
 def test_chaos_refuses_names_that_it_does_not_know(
@@ -524,7 +524,7 @@ def test_a_wrong_call_of_fault_changes_nothing(
 
 
 def test_a_script_may_not_jump_from_nowhere(redis_actions: RedisActions) -> None:
-    with pytest.raises(UsageError, match="leads from nowhere"):
+    with pytest.raises(UsageError, match="must be between two steps"):
         redis_actions.add_action("migrate_shards", script=[faults.jump(), running()])
-    with pytest.raises(UsageError, match="leads from nowhere, or to nowhere"):
+    with pytest.raises(UsageError, match="must be between two steps"):
         redis_actions.add_action("migrate_shards", script=[running(), faults.jump()])

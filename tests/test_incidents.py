@@ -130,7 +130,7 @@ def test_a_client_that_does_not_go_on_with_the_handshake(secure: RedisActions, m
         client.sendall(b"\x16\x03\x01")
         assert client.recv(1) == b""
 
-    assert told(secure)[0] == "     0.0s  1 TLS handshake failed: the client did not go on with it"
+    assert told(secure)[0] == "     0.0s  1 TLS handshake failed: the client did not continue"
 
 
 def test_a_handshake_that_drips_is_given_up_after_the_time_for_a_whole_one(

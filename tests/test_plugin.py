@@ -56,7 +56,7 @@ WRONG_CALLS = (
     ("redis_actions.fault(faults.reset(), redis_actions.add_action('x'))", "fault() takes 2 positional arguments *"),
     (
         "redis_actions.fault(faults.reset(), on=make_redis_actions().add_action('x'))",
-        "on=<x * queued> is of another stub",
+        "on=<x * queued> belongs to another stub",
     ),
     ("redis_actions.fault(faults.reset(), on='/v1/actions')", "on='/v1/actions' lacks the method"),
     ("redis_actions.fault(faults.slow(300))", "seconds of slow() must be at most 30, not 300"),
@@ -71,7 +71,7 @@ WRONG_CALLS = (
     ("make_redis_actions(refuses=float('nan'))", "refuses must be a number of seconds from 0, not nan"),
     ("wait_for(lambda: 'queued', 'completed', timeout=5)", "wait_for() missing 1 required keyword-only argument: *"),
     ("wait_for({}, 'completed', timeout=5, every=1)", "poll must be a function, not {}"),
-    ("redis_actions.validate()", "there is no reply of the API to validate"),
+    ("redis_actions.validate()", "no reply of the API to validate"),
     ("redis_actions.journal.where(method='get')", "method 'get' is unknown"),
     ("redis_actions.journal.where(route='/v1/action')", "route '/v1/action' is not a route's template"),
     ("redis_actions.journal.where(route='/v1/actions/x')", "route '/v1/actions/x' is not a route's template"),
@@ -87,7 +87,7 @@ WRONG_CALLS = (
     ("redis_actions.when('POST', '/v1/bdbs/{uid}')", "POST '/v1/bdbs/{uid}' starts no operation"),
     ("redis_actions.when('GET', '/my/own/path')", "GET '/my/own/path' starts no operation"),
     ("redis_actions.when('HEAD', '/v1/bdbs')", "HEAD '/v1/bdbs' starts no operation"),
-    ("redis_actions.when('POST', '/v1/{collection}')", "path '/v1/{collection}' stands for several routes"),
+    ("redis_actions.when('POST', '/v1/{collection}')", "path '/v1/{collection}' matches several routes"),
     ("redis_actions.assert_never_requested('get', '/v1/bdbs')", "method 'get' is unknown"),
     ("redis_actions.assert_never_requested('GET', '/v1/action')", "the API has no path '/v1/action'"),
     ("wait_for(lambda: 'queued', 'completed', timeout=5, every=0)", "every must be a number of seconds above 0, not 0"),
@@ -123,8 +123,8 @@ WRONG_CALLS = (
     ("make_redis_actions(host='0.0.0.0')", "host='0.0.0.0' is not a loopback address"),
     ("make_redis_actions(port=redis_actions.port)", "port * on 127.0.0.1 is already in use"),
     ("make_redis_actions(clock='fast')", "clock='fast' is not known"),
-    ("make_redis_actions(rate=2)", "rate=2 goes with clock='wall' only"),
-    ("make_redis_actions(drive=['x'], clock='wall')", "drive goes with a virtual clock only"),
+    ("make_redis_actions(rate=2)", "rate=2 needs clock='wall'"),
+    ("make_redis_actions(drive=['x'], clock='wall')", "drive needs a virtual clock"),
     ("make_redis_actions(drive=5)", "drive(5): not a module"),
     ("make_redis_actions(max_polls=0)", "max_polls must be a whole number above 0, not 0"),
     ("make_redis_actions(max_virtual_seconds='1')", "max_virtual_seconds must be a number above 0, not '1'"),
@@ -247,7 +247,7 @@ class TestStrictTeardown:
         assert "Script what an operation goes through" not in result.stdout.str()  # of the fixture's own source
         result.stdout.fnmatch_lines(
             [
-                "E *UnroutedRequests: 1 request met no route of the actions API",
+                "E *UnroutedRequests: 1 request matched no route of the actions API",
                 "*GET /v1/action  (nearest /v1/actions: 'action' is not 'actions')",
                 "*fix  register what the client needs on redis_actions.httpserver, such as",
             ]

@@ -319,9 +319,9 @@ class TestOrder:
         of(failed(error_code="internal_error", error_message="no"))
         of(active(), failed(error="no"), kind=STATE_MACHINE)
 
-        with pytest.raises(ScriptError, match="it tells its failure in error_code and error_message"):
+        with pytest.raises(ScriptError, match="it reports its failure in error_code and error_message"):
             of(failed(error="no"))
-        with pytest.raises(ScriptError, match=r"it tells its failure in error$"):
+        with pytest.raises(ScriptError, match=r"it reports its failure in error$"):
             of(failed(error_message="no"), kind=STATE_MACHINE)
 
 

@@ -54,8 +54,8 @@ FAILS_ONCE = """
         pass
     """
 WRONG = (
-    ("get(redis_actions, '/v1/action')", "UnroutedRequests: 1 request met no route"),
-    ("get(other, '/v1/action')", "UnroutedRequests: 1 request met no route"),
+    ("get(redis_actions, '/v1/action')", "UnroutedRequests: 1 request matched no route"),
+    ("get(other, '/v1/action')", "UnroutedRequests: 1 request matched no route"),
     ("redis_actions.fault(faults.reset())", "1 fault never happened"),
     ("redis_actions.when('POST', '/v1/bdbs')", "UnmetStarts"),
     ("redis_actions.clock.drive(__name__).__enter__()", "clock.drive(…) was entered and never left"),

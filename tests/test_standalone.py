@@ -193,7 +193,9 @@ def test_it_is_checked_at_the_end_of_its_scope(pytester: pytest.Pytester) -> Non
     result = run(pytester, "def test_it(cluster):\n    get(cluster, '/v1/action')\ndef test_other(cluster): pass")
 
     result.assert_outcomes(passed=2, errors=1)
-    result.stdout.fnmatch_lines(["*ERROR at teardown of test_other*", "E *1 request met no route of the actions API"])
+    result.stdout.fnmatch_lines(
+        ["*ERROR at teardown of test_other*", "E *1 request matched no route of the actions API"]
+    )
 
 
 def test_a_test_that_fails_shows_what_clients_saw_of_it(pytester: pytest.Pytester) -> None:

@@ -170,7 +170,7 @@ def test_an_error_that_is_no_slip_ends_and_so_does_a_success_only() -> None:
         ({"error": ValueError("HTTP 404")}, None),
         ({"error": ValueError("HTTP 500")}, "ended with ValueError, which does not say 404 or Not Found"),
         ({"error": ValueError("not found")}, None),
-        ({"returned": "completed"}, "reported a success that was not there: returned 'completed'"),
+        ({"returned": "completed"}, "reported a success that did not happen: returned 'completed'"),
         ({"returned": "failed"}, "returned 'failed', although it cannot know"),
         ({"returned": 7}, "returned '7': neither a status nor a mapping with one"),
     ],
@@ -189,7 +189,7 @@ def test_no_success_is_all_that_is_demanded_of_who_may_end_in_any_other_way() ->
     assert wrong(verdicts.no_success, outcome(error=ValueError())) is None
     assert wrong(verdicts.no_success, outcome(returned="failed")) is None
     assert wrong(verdicts.no_success, outcome(returned="ok")) == (
-        Kind.FALSE_SUCCESS, "reported a success that was not there: returned 'ok'",
+        Kind.FALSE_SUCCESS, "reported a success that did not happen: returned 'ok'",
     )  # fmt: skip
 
 
@@ -201,7 +201,7 @@ def test_a_deadline_may_be_missed_by_one_step_of_a_slow_poller() -> None:
         Kind.LATE, "ended 62 virtual s after its deadline of 600 s",
     )  # fmt: skip
     assert wrong(verdicts.gives_up, outcome(returned="completed", seconds=600)) == (
-        Kind.FALSE_SUCCESS, "reported a success that was not there: returned 'completed'",
+        Kind.FALSE_SUCCESS, "reported a success that did not happen: returned 'completed'",
     )  # fmt: skip
     assert whole(outcome(*SOUND, returned="completed", seconds=662)) == (
         Kind.LATE, "ended 62 virtual s after its deadline of 600 s",
@@ -451,7 +451,7 @@ def test_a_retry_after_that_is_over_makes_no_wait() -> None:
         return wrong(verdicts.soon_after_a_past_date, outcome(poll(7, code=code), poll(7 + seconds)))
 
     assert gap(60) is gap(300, code=200) is None
-    assert gap(61) == (Kind.PAST_DATE, "waited 61 virtual s for a date that was over")
+    assert gap(61) == (Kind.PAST_DATE, "waited 61 virtual s for a date that had passed")
     assert wrong(verdicts.soon_after_a_past_date, outcome(poll(code=503))) is None
 
 

@@ -23,7 +23,7 @@ REFUSED = (
     ("stub.journal.where(status=ra.running())", "status running() is not one of the API's", "known are queued"),
     ("stub.journal.where(code=2000)", "code must be at most 599, not 2000", "write code=599"),
     ("stub.journal.where(code=20)", "code must be a whole number from 100, not 20", "write code=100"),
-    ("stub.journal.where(since=60, until=30)", "since=60 is not before until=30", "exchange the two"),
+    ("stub.journal.where(since=60, until=30)", "since=60 is not before until=30", "swap the two"),
     ("stub.journal.where(uid='nope')", "there is no operation 'nope'", "requests were about seen"),
     ("stub.journal.of('sen')", "there is no operation 'sen'", "write 'seen'"),
     ("stub.journal.polls_of('nope')", "there is no operation 'nope'", "requests were about seen"),
@@ -115,7 +115,7 @@ WARNED = (
     ("stub.add_state_machine('x', object_name='BDB:7')", "object_name='BDB:7' is not of the form *: 'bdb:7'"),
     ("stub.add_action('x', node_uid='two')", "node_uid='two' is not of the form that clusters use: '1'"),
     ("stub.add_action('x', node_uid='node:2')", "node_uid='node:2' is not of the form that clusters use: '2'"),
-    ("faults.status(302)", 'faults.status(302) leads nowhere; faults.redirect("/v1/…", code=302) has a Location'),
+    ("faults.status(302)", 'faults.status(302) has no Location; faults.redirect("/v1/…", code=302) has one'),
 )  # fmt: skip
 
 

@@ -145,7 +145,7 @@ def _check_waits_for(kind: type, given: Any) -> None:
         if word not in _WAITS_FOR:
             raise UsageError(
                 f"{kind.__name__}.waits_for must be 'action' or 'deletion', not {shown(word, 30)}",
-                fix=advice(word, _WAITS_FOR) + "clients that wait for anything else are not played",
+                fix=advice(word, _WAITS_FOR) + "other clients cannot be tested",
                 value=word,
             )
 

@@ -222,8 +222,8 @@ def _why_not(scenario: Scenario, can: dict[str, object], release: str) -> str:
 def _command(kind: type, command: Any) -> tuple[str, ...]:
     if command and shutil.which(command[0]) is None:
         raise UsageError(
-            f"{kind.__name__}.command: there is no {command[0]}",
-            fix="write the path of a program that can be run, as seen from the working directory",
+            f"{kind.__name__}.command: {command[0]} was not found",
+            fix="write the path of an executable, relative to the working directory",
             value=command[0],
         )
     return tuple(command)

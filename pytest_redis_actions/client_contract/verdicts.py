@@ -332,7 +332,7 @@ def no_success(outcome: Outcome, can: Mapping[str, object]) -> Wrong | None:
     """It does not report a success that there is not."""
     if outcome.error is not None or outcome.word not in SUCCESS:
         return None
-    return Wrong(Kind.FALSE_SUCCESS, f"reported a success that was not there: returned {outcome.word!r}")
+    return Wrong(Kind.FALSE_SUCCESS, f"reported a success that did not happen: returned {outcome.word!r}")
 
 
 def ends(outcome: Outcome, can: Mapping[str, object]) -> Wrong | None:
@@ -472,7 +472,7 @@ def soon_after_a_past_date(outcome: Outcome, can: Mapping[str, object]) -> Wrong
     gaps = [each.seconds - before.seconds for before, each in pairwise(outcome.polls) if before.code == 503]
     if not gaps or max(gaps) <= 60:
         return None
-    return Wrong(Kind.PAST_DATE, f"waited {max(gaps):.3g} {outcome.unit} for a date that was over")
+    return Wrong(Kind.PAST_DATE, f"waited {max(gaps):.3g} {outcome.unit} for a date that had passed")
 
 
 def never_starts(outcome: Outcome, can: Mapping[str, object]) -> Wrong | None:

@@ -123,7 +123,7 @@ def validate_exchanges(exchanges: Iterable[_Exchange], *, release: str | None = 
         if found:
             raise ContractError(found, kind=kind, release=release or NEWEST, profile=profile)
     if not has_looked:
-        raise UsageError("there is no reply of the API to validate", fix="let a client send a request before this line")
+        raise UsageError("no reply of the API to validate", fix="let a client send a request before this line")
 
 
 def _checked_api(api: object) -> str:

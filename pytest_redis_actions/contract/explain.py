@@ -193,7 +193,7 @@ def _hint_for_field(error: _Error, owner: object) -> str:
     if field in _V2_FIELDS:
         return "a field of v2: this looks like a row of GET /v2/actions"
     if error.kind.startswith(("action-v2", "GET /v2")) and error.is_foreign:
-        return "a field of v1: in v2 it stands in additional_info, or nowhere"
+        return "a field of v1: in v2 it is in additional_info, or absent"
     if field == "creation_time" and error.is_foreign:
         return "clusters send it all the same; the profile 'wire' has it"
     guess = None if error.is_foreign else nearest(field, error.schema["enum"])
@@ -223,7 +223,7 @@ def _hints_for_missing(
 
 def _hint_for_missing(name: str, instance: Mapping[str, object], missing: Sequence[str]) -> str:
     if name == "description" and "message" in instance:
-        return "the error's text stands in message: that is the reference's word, clusters send description (E-C8)"
+        return "the error's text is in message, as in the reference; clusters send description (E-C8)"
     if name in ("actions", "state-machines") and "action_uid" in instance:
         return "this is one action, not the list"
     if name == "progress" and instance.get("status") == "active":

@@ -41,7 +41,7 @@ CODES: Mapping[str, tuple[str, str]] = {
     ),
     "RA108": ("an object is empty", "The contract has the object only with at least one key."),
     "RA190": ("the text is not JSON", "It does not parse; the place is given."),
-    "RA191": ("a key stands twice in one object", "JSON parsers keep one of the two, and not all the same one."),
+    "RA191": ("a key occurs twice in one object", "JSON parsers keep one of the two, and not all the same one."),
     "RA192": ("NaN or Infinity", "JSON has no words for them."),
     "RA193": ("a byte order mark", "JSON text begins with the document itself (RFC 8259, 8.1)."),
     "RA194": ("the bytes are not UTF-8", "JSON text is UTF-8 (RFC 8259, 8.1)."),

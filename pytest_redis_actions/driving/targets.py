@@ -153,4 +153,4 @@ def _refuse_idle(name: str, below: list[ModuleType], *, submodules: bool) -> Non
     else:
         guess = nearest(name, [each for each in sys.modules if each != name and "." not in each], cutoff=0.8)
         fix = (f"was {guess!r} meant? " if guess else "") + "name the module in which the client sleeps"
-    raise UsageError(f"drive({name!r}): this module uses no time", fix=fix, value=name)
+    raise UsageError(f"drive({name!r}): this module does not use time", fix=fix, value=name)

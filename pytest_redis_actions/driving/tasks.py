@@ -272,7 +272,7 @@ class Loops:
         if selector is None:
             raise UsageError(
                 f"{shown(loop)} cannot be driven",
-                fix="run the client on a loop of asyncio itself: that one says when it waits",
+                fix="run the client on a standard loop of asyncio",
                 value=loop,
             )
         undo = Undo()

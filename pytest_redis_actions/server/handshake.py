@@ -68,7 +68,7 @@ def refusal_of(error: OSError) -> Incident:
         alert = reason.partition("ALERT_")[2].lower().replace("_", " ") or "bad certificate"
         return Incident("TLS handshake", f"failed: the client refuses the certificate ({alert})", fix=TRUST)
     if isinstance(error, TimeoutError):
-        return Incident("TLS handshake", "failed: the client did not go on with it")
+        return Incident("TLS handshake", "failed: the client did not continue")
     if reason and not isinstance(error, ssl.SSLEOFError):
         return Incident("TLS handshake", f"failed: {reason.lower().replace('_', ' ')}")
     return Incident("TLS handshake", "failed: the client hung up; it may not trust the stub's CA", fix=TRUST)
