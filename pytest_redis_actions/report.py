@@ -55,7 +55,7 @@ def _unknown_lines(endpoint: Endpoint) -> Iterator[str]:
     missed = [each for each in endpoint.journal if each.error_code == "action_not_found" and not each.fault]
     count = sum(not {*known} & {*each.aimed} for each in missed)
     if count and known:
-        yield f"{count} asked for an operation that there is not: use the uid of a handle, such as {known[-1]}"
+        yield f"{count} asked for an unknown operation: use the uid of a handle, such as {known[-1]}"
 
 
 def _incident_lines(endpoint: Endpoint) -> Iterator[str]:

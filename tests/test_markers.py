@@ -203,7 +203,7 @@ def test_what_clients_sent_elsewhere_is_told_with_what_to_send(pytester: pytest.
             "1 answered 401: use redis_actions.auth, or auth=False on the marker",
             "matched no route:  GET //v1/actions  (nearest /v1/actions: a slash is doubled)",
             "matched no route:  GET /v1/action  (nearest /v1/actions: 'action' is not 'actions')",
-            "1 asked for an operation that there is not: use the uid of a handle, such as mine",
+            "1 asked for an unknown operation: use the uid of a handle, such as mine",
             "no request came to redis_actions.url, http://127.0.0.1:*",
             "E *fix  write a test with the fixture redis_actions: this one is the port alone",
         ]
