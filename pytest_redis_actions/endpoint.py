@@ -55,7 +55,6 @@ _LISTS: Mapping[Answering, tuple[str, ...]] = {
     **dict.fromkeys(_PLACES, (TASK,)),
 }
 """What each list shows: the kinds."""
-_JSON = (("Content-Type", wire.CONTENT_TYPE),)
 _ALLOW = "DELETE, GET, HEAD, OPTIONS, POST, PUT"
 
 
@@ -380,12 +379,8 @@ class Endpoint:
         return Reply(code, self._headers_of(answer, self.clock.seconds), answer.body)
 
     def _headers_of(self, answer: Answer, now: float) -> tuple[tuple[str, str], ...]:
-        return (
-            ("Date", _http_date(self._unix(now))),
-            *(() if answer.document is None else _JSON),
-            ("cluster-state-id", str(self._records.changes)),
-            *answer.headers,
-        )
+        fields = _common_headers(self._unix(now), self._records.changes, is_json=answer.document is not None)
+        return fields + answer.headers if answer.headers else fields
 
     def _answer(self, call: Call) -> Answer:
         request = call.request
@@ -576,6 +571,12 @@ _ANSWERS: Mapping[Answering, Callable[[Endpoint, Call], Answer]] = {
     Answering.AUTHORIZE: Endpoint._authorize,
     Answering.REFRESH: Endpoint._refresh,
 }
+
+
+@lru_cache(maxsize=16)
+def _common_headers(unix: int, changes: int, *, is_json: bool) -> tuple[tuple[str, str], ...]:
+    kind = (("Content-Type", wire.CONTENT_TYPE),) if is_json else ()
+    return ("Date", _http_date(unix)), *kind, ("cluster-state-id", str(changes))
 
 
 @lru_cache(maxsize=16)

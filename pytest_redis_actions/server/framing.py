@@ -202,8 +202,9 @@ class RequestReader:
             raise _malformed("the request line must be METHOD SP target SP HTTP/1.1")
         if self._version not in ("1.0", "1.1"):
             raise _wrong_version(self._version)
-        self._fields = [*self._read]
-        self._headers = {name.lower(): value for name, value in self._fields}
+        if self._read != self._fields:  # most clients repeat theirs: what keeps the requests then keeps them once
+            self._fields = [*self._read]
+            self._headers = {name.lower(): value for name, value in self._fields}
         self._check_target()
         self._check_host()
         self._check_codings()
