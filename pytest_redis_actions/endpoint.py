@@ -96,6 +96,7 @@ class Endpoint:
         """Called, without the lock, when a client has to be stopped."""
         self._starting = Starting(self._records, self._injection, release=release, profile=profile)
         self._under_way: dict[int, tuple[int, tuple[str, ...]]] = {}
+        self._last: Exchange | None = None
         self._headers: tuple[Mapping[str, str], Headers] = ({}, Headers({}))  # the last request's; as they are kept
         self._lock = threading.Lock()
         self.journal = Journal(_locked(self._lock, self._starting.knows))
@@ -325,7 +326,10 @@ class Endpoint:
             aimed = tuple(uid for uid in aimed if uid in self._records)
             if answer.code >= 400 and answer.document is not None:
                 kept = wire.encode(wire.error(error_code_of(answer.code, body), HIDDEN))
-        exchange = Exchange(
+        shown, last = answer.shown, self._last
+        if last and last.target == target and last.body == kept and last.shown.keys() == shown.keys():
+            shown, kept = last.shown, last.body  # the same once more: a long poll would fill the memory with copies
+        exchange = self._last = Exchange(
             len(self.journal) + 1,
             call.now,
             request.method[:20],
@@ -333,7 +337,7 @@ class Endpoint:
             call.match.route.template if call.match else None,
             answer.code,
             aimed,
-            answer.shown,
+            shown,
             self._kept(request.headers),
             kept,
             request.connection,
@@ -342,7 +346,7 @@ class Endpoint:
             self._overlapped(request.connection, aimed),
             by_handler,
             fault,
-            () if answer.shown or aimed or request.method != "GET" else self._listed(call),
+            () if shown or aimed or request.method != "GET" else self._listed(call),
             error_code_of(answer.code, kept),
         )
         self.journal.add(exchange)

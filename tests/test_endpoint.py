@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from pytest_redis_actions import faults
 from pytest_redis_actions.access import Access
 from pytest_redis_actions.clock import VirtualClock
 from pytest_redis_actions.contract import validate_exchanges
 from pytest_redis_actions.endpoint import Endpoint, Reply, Request
 from pytest_redis_actions.errors import ScriptError, UsageError
+from pytest_redis_actions.injection import Injected
 from pytest_redis_actions.lifecycle import OTHER, STATE_MACHINE, TASK
 from pytest_redis_actions.model import Place
 from pytest_redis_actions.releases import RELEASES
@@ -1022,3 +1024,37 @@ class TestAdding:
 @pytest.mark.parametrize("release", RELEASES)
 def test_an_absolute_target_is_understood(release: str) -> None:
     assert Cluster(release).ask(GET, "http://127.0.0.1:1/v1/actions?x=1").code == 200
+
+
+def test_equal_replies_are_kept_once_in_the_journal() -> None:
+    cluster = Cluster()
+    path = f"/v1/actions/{cluster.task(running(polls=2), completed())}"
+    replies = [cluster.ask(GET, path) for _ in range(4)]
+
+    first, second, third, fourth = cluster.endpoint.journal
+    assert first.body != second.body != third.body
+    assert fourth.body is third.body
+    assert fourth.shown is third.shown
+    assert [each.body for each in cluster.endpoint.journal] == [reply.body for reply in replies]
+
+
+def test_a_fault_that_sends_the_same_bytes_shows_no_operation() -> None:
+    cluster = Cluster()
+    path = f"/v1/actions/{cluster.task(running())}"
+    body = cluster.ask(GET, path).body
+    cluster.endpoint.inject(Injected(faults.body(body)))
+
+    assert cluster.ask(GET, path).body == body
+    assert [bool(each.shown) for each in cluster.endpoint.journal] == [True, False]
+
+
+def test_headers_that_a_client_changes_are_kept_as_they_came() -> None:
+    cluster = Cluster()
+    for team in ("blue", "blue", "red"):
+        cluster.ask(GET, "/v1/actions", **{"x-team": team})
+
+    blue, again, red = cluster.endpoint.journal
+    assert again.headers is blue.headers
+    assert blue.has_header("X-Team", "blue")
+    assert red.has_header("X-Team", "red")
+    assert not red.has_header("X-Team", "blue")
