@@ -1,4 +1,4 @@
-"""Who may do what: roles, permissions, and the two ways to say who one is.
+"""Roles, permissions, and the two authentication schemes.
 
 Source: E-ROUTE-7, E-NODE-3 to E-NODE-9, E-PERM-1 to E-PERM-4, E-HTTP-3, E-ASSUMED-25.
 """

@@ -287,7 +287,7 @@ def wait_for(
         release: None for the newest.
 
     Raises:
-        LifecycleError: the status can no longer be reached, or did not come in time; with the history.
+        LifecycleError: the status can no longer be reached, or was not reached in time; with the history.
         UsageError: a negative time, `every=0`, a status that the kind lacks, a poll that cannot be called.
     """
     if not callable(poll):

@@ -1,4 +1,4 @@
-"""Which statuses and transitions of the lifecycle a suite's clients have met, and which never."""
+"""Which statuses and transitions of the lifecycle the clients of a suite saw, and which they never saw."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _KINDS = (TASK, STATE_MACHINE)
 
 
 class Coverage:
-    """What was met: statuses, and direct steps between two of them, per kind, against the newest release."""
+    """What clients saw: statuses and direct transitions, per kind, compared with the newest release."""
 
     def __init__(self, met: Iterable[Sequence[str]] = ()) -> None:
         self._met: set[tuple[str, ...]] = {tuple(each) for each in met}
@@ -29,16 +29,16 @@ class Coverage:
                 self._met.add((kind, before, after))
 
     def merge(self, other: Iterable[Sequence[str]]) -> None:
-        """Add what another worker has met."""
+        """Add what the clients of another worker saw."""
         self._met |= {tuple(each) for each in other}
 
     def data(self) -> list[list[str]]:
-        """Return what was met, as plain data that can be sent from a worker."""
+        """Return what clients saw, as plain data that a worker can send."""
         return sorted(map(list, self._met))
 
     @property
     def percent(self) -> float:
-        """How much of all statuses and steps was met."""
+        """The share of all statuses and transitions that clients saw."""
         every = self._every()
         return 100 * sum(each in self._met for each in every) / len(every)
 
@@ -51,7 +51,7 @@ class Coverage:
         return found
 
     def lines(self) -> list[str]:
-        """Return the table: per kind how much was met, and what was not."""
+        """Return the table: per kind, how much clients saw, and what they did not see."""
         lines = []
         names: Mapping[str, str] = {TASK: "tasks", STATE_MACHINE: "state machines"}
         for kind in _KINDS:

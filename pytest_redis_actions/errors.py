@@ -3,12 +3,12 @@
     RedisActionsError             the base of all
     ├── UsageError                a wrong call (a ValueError): what was given, and what to write instead
     │   ├── ScriptError           a script that its kind of operation cannot go through
-    │   ├── ReleaseError          a release that is not known, or that lacks what was asked for
+    │   ├── ReleaseError          an unknown release, or one that lacks the requested feature
     │   └── OptionError           an option of the marker, the command line or the ini file
     ├── MissingExtra              an optional dependency is not installed (an ImportError)
-    ├── PortInUse                 the fixed port that was asked for is taken (an OSError)
+    ├── PortInUse                 the requested port is taken (an OSError)
     ├── UnroutedRequests          requests that matched no route (an AssertionError), raised at teardown
-    ├── UnfiredFaults             faults that no request has met (an AssertionError), raised at teardown
+    ├── UnfiredFaults             faults that applied to no request (an AssertionError), raised at teardown
     └── UnmetStarts               what `when` announced and no request started (an AssertionError), raised at teardown
     RedisActionsWarning           what is allowed and probably not meant (a UserWarning)
     StandStill                    virtual time stands still while a test waits (a BaseException)
@@ -56,7 +56,7 @@ class RedisActionsError(Exception):
 
 
 class RedisActionsWarning(UserWarning):
-    """A call that is allowed and probably not meant."""
+    """A call that is allowed, but probably not what was meant."""
 
 
 class UsageError(RedisActionsError, ValueError):
@@ -79,11 +79,11 @@ class UsageError(RedisActionsError, ValueError):
 
 
 class ScriptError(UsageError):
-    """A script that its kind of operation cannot go through on this release."""
+    """A script that the lifecycle of its kind and release does not allow."""
 
 
 class ReleaseError(UsageError):
-    """A release that is not known, or one that lacks what was asked for."""
+    """An unknown release, or one that lacks the requested feature."""
 
 
 class OptionError(UsageError):
@@ -94,7 +94,7 @@ class MissingExtra(RedisActionsError, ImportError):
     """An optional dependency is not installed.
 
     Attributes:
-        extra: the extra of pytest-redis-actions that brings it.
+        extra: the extra of pytest-redis-actions that installs it.
     """
 
     def __init__(self, wanted: str, *, extra: str, missing: str) -> None:
@@ -111,7 +111,7 @@ class MissingExtra(RedisActionsError, ImportError):
 
 
 class PortInUse(RedisActionsError, OSError):
-    """The fixed port that was asked for is taken.
+    """The requested port is taken.
 
     Attributes:
         port: the port.
@@ -152,7 +152,7 @@ class UnroutedRequests(RedisActionsError, AssertionError):
 
 
 class UnfiredFaults(RedisActionsError, AssertionError):
-    """Faults that a test has asked for and no request has met.
+    """Faults of a test that applied to no request.
 
     Attributes:
         faults: of each its name, what it waited for, and how many such requests came.
@@ -170,7 +170,7 @@ class UnfiredFaults(RedisActionsError, AssertionError):
 
 
 class UnmetStarts(RedisActionsError, AssertionError):
-    """Operations that a test has announced with `when`, and no request has started.
+    """Requests that a test announced with `when`, and that did not come.
 
     Attributes:
         requests: of each the request that was waited for, and what came.
@@ -195,10 +195,10 @@ class StandStill(BaseException):
 
 
 class EndlessWait(BaseException):
-    """A client never gives up; raised in the client. No `Exception`, so that no client swallows it by accident.
+    """A client never gives up. Raised in the client; not an `Exception`, so that no client swallows it by accident.
 
     Attributes:
-        bound: what has stopped it: "max_polls", "max_virtual_seconds", or "" for one that never sleeps.
+        bound: what stopped it: "max_polls", "max_virtual_seconds", "past_end", or "" for a client that never sleeps.
     """
 
     bound = ""

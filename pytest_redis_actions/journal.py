@@ -1,4 +1,4 @@
-"""What was asked, what was answered, and when; and queries over it. No secret gets in: see `redaction`."""
+"""Requests, replies and their instants, with queries. Secrets are kept out: see `redaction`."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ class Exchange(NamedTuple):
         target: path and query, without secrets.
         route: the route's template, "/v1/actions/{uid}", or None if none matched.
         code: the reply's HTTP status code.
-        aimed: the uids that the request asked for, whether or not it saw them.
+        aimed: the uids that the request asked for, whether the reply showed them or not.
         unshown: the uids that the list would have shown, had it been answered.
-        shown: uid -> the body of each operation that the reply showed. Not to be changed.
+        shown: uid -> the body of each operation that the reply showed; read-only.
         headers: the request's, lower-case names, without secrets: see `has_header`.
         body: the reply's, as sent; with blanks for what a client sent and the reply repeats; empty for tokens and for
             what a handler of the test's own has answered.
         connection: the number of the TCP connection it came on, from 1; 0 without a socket.
         left_over: the id of the earlier test that its uid belonged to, or None.
-        retry_after: seconds that the reply told the client to wait, on the stub's clock, or None.
-        overlaps: the number of an exchange about the same operation whose reply was still under way, or None.
-        by_handler: whether a handler that the test registered has answered instead of the API.
-        fault: the name of the fault that the request met, or "".
+        retry_after: seconds of the reply's Retry-After, on the stub's clock, or None.
+        overlaps: the number of an exchange about the same operation that was not answered yet, or None.
+        by_handler: whether a handler of the test answered instead of the API.
+        fault: the name of the fault that applied, or "".
         error_code: the error's short name, such as "action_not_found"; "" for a reply that is no error of the API.
     """
 
@@ -148,7 +148,7 @@ class Journal(Suggesting, Sequence[Exchange]):
         """Return every request about an operation: polls, and what starts, cancels or merely asks for it.
 
         Raises:
-            UsageError: there is no such operation, and no request was about one.
+            UsageError: no operation, and no request, has this uid.
         """
         if not isinstance(uid, str):
             raise UsageError(f"uid must be a text, not {shown(uid, 30)}", fix="write action.uid", value=uid)

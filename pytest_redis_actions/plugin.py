@@ -1,6 +1,6 @@
 """The pytest plugin: options, marker, fixtures. PYTEST_DONT_REWRITE
 
-It imports pytest only; whatever else a test needs is loaded when its fixture is asked for.
+It imports pytest only; the rest is loaded when a test uses a fixture.
 """
 
 from __future__ import annotations
@@ -212,10 +212,10 @@ def _session() -> Any:
 
 @pytest.fixture(scope="session")
 def redis_actions_server(pytestconfig: pytest.Config) -> Iterator[SessionServer]:
-    """The port that the fixture `redis_actions` answers on, open as long as the session.
+    """The port of the fixture `redis_actions`, open during the whole session.
 
-    It has `.url`, `.ca_file` and `.auth`, for applications that are configured once, as the settings of the session
-    say. Between two tests it answers 503, and so it does during a test whose marker puts the stub on another port.
+    It has `.url`, `.ca_file` and `.auth`, as the settings of the session set them, for applications that are configured
+    once. Between two tests it answers 503, and so it does during a test whose marker puts the stub on another port.
     """
     from .session import SessionServer
 
@@ -226,9 +226,9 @@ def redis_actions_server(pytestconfig: pytest.Config) -> Iterator[SessionServer]
 
 @pytest.fixture(scope="session")
 def redis_actions_factory(redis_actions_server: SessionServer) -> Callable[..., RedisActions]:
-    """Return a function that makes stubs for fixtures of a wider scope, each with a port and a clock of its own.
+    """Return a function that makes stubs for fixtures of a wider scope, each with its own port and clock.
 
-    It takes the options of the marker; the session's settings hold, too:
+    It takes the options of the marker; the settings of the session apply, too:
 
         @pytest.fixture(scope="module")
         def cluster(redis_actions_factory):
@@ -253,14 +253,14 @@ def redis_actions(
 ) -> Iterator[RedisActions]:
     """The stub of one Redis Enterprise cluster, empty and at 0 seconds.
 
-    Script what an operation goes through, and let your client poll it:
+    Write the script of an operation, and let your client poll it:
 
         def test_it_waits(redis_actions):
             action = redis_actions.add_action("migrate_shards", script=[running(polls=3), completed()])
             assert MyClient(redis_actions.url, auth=redis_actions.auth).wait(action.uid) == "completed"
 
-    At the end of the test, requests that matched no route fail it, unless it failed already or is marked with
-    `@pytest.mark.redis_actions(strict=False)`.
+    At the end of the test, requests that matched no route fail it, unless it has already failed or is marked with
+    `@pytest.mark.redis_actions(strict=False)`. The guides: `redis-actions help`.
     """
     yield from redis_actions_server.stub_for(request.node, _redis_actions_release)
 
@@ -269,7 +269,7 @@ def redis_actions(
 def make_redis_actions(
     request: pytest.FixtureRequest, redis_actions_server: SessionServer, _redis_actions_release: str
 ) -> Iterator[Callable[..., RedisActions]]:
-    """Return a function that makes further stubs (of other clusters), each with a port and a clock of its own.
+    """Return a function that makes further stubs, of other clusters, each with its own port and clock.
 
     It takes the options of the marker; `clock=redis_actions.clock` shares a clock.
     """

@@ -1,4 +1,4 @@
-"""Assertions about how a client has polled, from the journal alone."""
+"""Assertions on how a client polled, from the journal alone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __tracebackhide__ = True
 
 
 class PollingError(RedisActionsError, AssertionError):
-    """A client has polled in another way than it should.
+    """A client polled in a way that it should not.
 
     Attributes:
         exchanges: the offending ones.
@@ -56,18 +56,18 @@ def assert_polled(
     at_most: int | None = None,
     no_faster_than: float | None = None,
 ) -> None:
-    """Fail unless an operation was polled so often, and no two polls were closer together.
+    """Fail unless the number of polls of an operation, and the time between them, keep these bounds.
 
-    Without `at_least` one poll is expected, two where `no_faster_than` compares them, none for `at_most=0`.
+    Without `at_least`, one poll is expected; two with `no_faster_than`, none with `at_most=0`.
 
     Args:
         polls: its polls, as the journal has them.
         uid: its uid.
         at_least, at_most: polls.
-        no_faster_than: seconds between two polls, on the stub's clock.
+        no_faster_than: the least seconds between two polls, on the stub's clock.
 
     Raises:
-        UsageError: no bound, or one that every client keeps.
+        UsageError: no bound, or a bound that holds for every client.
         PollingError: with the poll timeline.
     """
     least = _least_of(at_least, at_most, no_faster_than)
@@ -105,7 +105,7 @@ def _least_of(at_least: int | None, at_most: int | None, no_faster_than: float |
 
 
 def assert_not_polled_after_terminal(polls: Sequence[Exchange], uid: str, *, kind: str, release: str) -> None:
-    """Fail if an operation was polled again after a poll had seen how it ended, or if no poll saw that."""
+    """Fail if an operation was polled again after a poll had shown its end; also if no poll showed it."""
     ended = _end(polls, uid, lifecycle(kind, release))
     told = [f"action   {uid}", *exchange_lines(polls, uid)]
     if ended is None:
@@ -133,7 +133,7 @@ def _tells_that_it_is_gone(poll: Exchange) -> bool:
 
 
 def assert_retry_after_honoured(journal: Iterable[Exchange]) -> None:
-    """Fail if a client came back to the same path sooner than a Retry-After had told it, or if none came back."""
+    """Fail if a client requested the same path sooner than a Retry-After allowed; also if no request followed one."""
     told: dict[tuple[str, str], Exchange] = {}
     waited, compared = [], False
     for exchange in journal:
@@ -168,7 +168,7 @@ def assert_no_overlapping_polls(journal: Sequence[Exchange]) -> None:
 
 
 def assert_header(journal: Sequence[Exchange], name: str, value: str | None = None) -> None:
-    """Fail unless every request had a header, and with this value if one is given; and if there was no request."""
+    """Fail unless every request had this header, with this value if one is given; also if there was no request."""
     for what, text in (("name", name), ("value", value)):
         if not isinstance(text, str) and not (what == "value" and text is None):
             raise UsageError(f"the header's {what} must be a text, not {shown(text, 30)}", fix='write "X-Team"')

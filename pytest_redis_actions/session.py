@@ -1,4 +1,4 @@
-"""What the plugin does with pytest's objects: options and markers become Options, fixtures become stubs."""
+"""The plugin's work on pytest's objects: options and markers become Options, fixtures become stubs."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def note_failure(item: pytest.Item, report: pytest.TestReport, error: BaseExcept
 
 
 def coverage_of(config: pytest.Config) -> Coverage:
-    """Return what the suite's clients have met so far."""
+    """Return what the suite's clients saw so far."""
     return config.stash.setdefault(_COVERAGE, Coverage())
 
 
@@ -178,7 +178,7 @@ class SessionServer(Suggesting):
 
     @property
     def ca_file(self) -> Path | None:
-        """What a client has to trust; None unless the session's setting is tls."""
+        """The certificate file that a client must trust; None unless the session's setting is tls."""
         return self._default.ca_file
 
     @property
@@ -335,7 +335,7 @@ class SessionServer(Suggesting):
 
     @property
     def authority(self) -> Authority:
-        """Who signs the session's certificates."""
+        """The authority that signs the session's certificates."""
         return self._trusted()
 
     def _trusted(self) -> Authority:

@@ -1,4 +1,4 @@
-"""What a client says of itself, and the checks of the class that says it."""
+"""The capabilities that a class declares for its client, and their checks."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ __tracebackhide__ = True
 
 
 class Capabilities:
-    """What a class may say of its client, with the defaults.
+    """The attributes with which a class describes its client, and their defaults.
 
     Attributes:
-        drive: the modules whose time is driven, as for `clock.drive`; without it the plays run on a fast wall clock.
-        command: a command line instead of `wait`, of a client that is not Python; exit status 0 is success.
+        drive: the modules whose time is driven, as in `clock.drive`; without it, scenarios run on a fast wall clock.
+        command: the command line of a client that is not Python, instead of `wait`; exit status 0 is success.
         releases: what the stub plays: one release, several, or "all".
-        tls: whether the client is spoken to over HTTPS.
-        waits_for: what it waits for: "action", until it has ended; "deletion", until the record is gone; or both, for
-            a client that reads `target.waits_for`.
-        retries_server_errors, honours_retry_after, concurrent: what everybody should do; False skips its scenarios.
-        refreshes_credentials, tolerates_early_404, sends_headers, reads_v2, starts: what only some do; True plays its
-            scenarios.
+        tls: whether the client is tested over HTTPS.
+        waits_for: "action" for a client that waits for its end; "deletion" for one that waits until the record is gone;
+            both in a list for a client that reads `target.waits_for`.
+        retries_server_errors, honours_retry_after, concurrent: what every client should do; False skips its scenarios.
+        refreshes_credentials, tolerates_early_404, sends_headers, reads_v2, starts: what only some clients do; True
+            adds its scenarios.
         reports_failure: whether `wait` must "raise" or "return" when the operation did not complete, or "either".
-        real_seconds: a driven client is stopped after so long without a poll or a sleep, another one after so long
-            without a request; polls that are further apart need more.
+        real_seconds: a driven client is stopped after this many real seconds without a poll or a sleep, another client
+            after this many without a request; a client that polls more slowly needs more.
     """
 
     drive: Any = ()
@@ -58,15 +58,15 @@ _NOT_FOR_COMMANDS = ("starts", "sends_headers", "refreshes_credentials")
 
 
 def capabilities_of(kind: type) -> dict[str, object]:
-    """Return what a class says of its client."""
+    """Return the attributes of a class."""
     return {name: getattr(kind, name) for name in CAPABILITIES}
 
 
 def check_class(kind: type, base: type) -> None:
-    """Refuse a class that says what no client can say.
+    """Refuse a class with invalid attributes.
 
     Raises:
-        UsageError: it lacks `wait`, an attribute is nearly a capability, or has a value that it cannot have.
+        UsageError: `wait` is missing, an attribute is misspelt, or a value is invalid.
     """
     for owner in kind.__mro__[: kind.__mro__.index(base)]:
         for name in vars(owner):

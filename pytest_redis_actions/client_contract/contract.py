@@ -36,11 +36,11 @@ SCORED = "redis_actions_scenario"
 
 
 class ScenarioFailed(AssertionError):
-    """A client fails a scenario.
+    """A client failed a scenario.
 
     Attributes:
         scenario: the scenario.
-        misses: the plays that it fails.
+        misses: the plays that it failed.
     """
 
     def __init__(self, scenario: Scenario, misses: Sequence[Miss], text: str) -> None:
@@ -51,7 +51,7 @@ class ScenarioFailed(AssertionError):
 
 @dataclass(frozen=True)
 class Miss:
-    """A play that a client fails.
+    """A play that a client failed.
 
     Attributes:
         play: the play.
@@ -70,7 +70,7 @@ class Miss:
 class ActionsClientContract(Capabilities):
     """Subclass it as `Test…`, and write `wait`; each scenario of the catalogue is then a test.
 
-    What a class may say of its client is listed in `Capabilities`.
+    `Capabilities` lists the attributes that describe the client.
     """
 
     def wait(self, target: Target) -> Any:

@@ -1,4 +1,4 @@
-"""What a client is told about the operation that it has to wait for."""
+"""The operation that a client has to wait for, as `wait` gets it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Target:
     Attributes:
         url: the base URL, without a trailing slash.
         auth: user name and password.
-        action_uid: the operation; None where the client has to start it itself.
-        ca_file: what to trust over HTTPS; None over HTTP.
+        action_uid: the operation; None if the client has to start it.
+        ca_file: the certificate file to trust over HTTPS; None over HTTP.
         timeout: the client's deadline in seconds.
         read_timeout: real seconds that one request may wait for its reply.
-        headers: headers that every request is to have, of scenarios that ask for some.
+        headers: headers that every request should have, in scenarios that ask for some.
         scenario: the id of the scenario, for logs.
-        waits_for: "action", or "deletion" where the record goes when its operation is over.
+        waits_for: "action", or "deletion" if the record disappears at the end.
     """
 
     url: str
@@ -41,7 +41,7 @@ class Target:
         return f"<target {self.action_uid} of {self.scenario} at {self.url}>"
 
     def fresh_auth(self) -> tuple[str, str]:
-        """Return credentials that work now: what a client asks for when its own are refused."""
+        """Return credentials that work now, for a client whose own were refused."""
         self.renewals += 1
         self.auth = self.renew()
         return self.auth

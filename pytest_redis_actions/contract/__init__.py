@@ -1,6 +1,6 @@
-"""Validation: does a document keep the contract of a release, and if not, where, and who says so.
+"""Validation: whether a document keeps the contract of a release; if not, where, and which source says so.
 
-It takes documents and knows no server. Neither jsonschema nor jsonschema-rs is imported before a document is looked at.
+It takes documents and does not depend on a server. jsonschema and jsonschema-rs are imported with the first document.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _APIS = ("v1", "v2")
 
 @with_example('violations(document, "action", release="8.2")')
 def violations(document: object, kind: str, *, release: str | None = None, profile: str = "wire") -> list[Violation]:
-    """Return every departure of a document from the contract, in the order of the document; none if it keeps it.
+    """Return every violation of the contract by a document, in the order of the document.
 
     Args:
         document: what json.loads returns.
@@ -41,11 +41,11 @@ def violations(document: object, kind: str, *, release: str | None = None, profi
         release: "7.2", "7.4", "7.8", "7.22", "8.0" or "8.2"; None for the newest.
         profile: "wire", what clusters send, or "documented", what the reference says.
 
-    Of a list with more than 1,000 bad rows the first 1,000 are explained.
+    In a list with more than 1,000 invalid rows, the first 1,000 are explained.
 
     Raises:
-        UsageError: an unknown kind or profile, a kind without a body, or a Python object that no JSON parser makes.
-        ReleaseError: an unknown release, or one that has no such kind.
+        UsageError: an unknown kind or profile, a kind without a body, or an object that is not JSON.
+        ReleaseError: an unknown release, or one that lacks this kind.
     """
     from .engine import find
 
@@ -54,10 +54,10 @@ def violations(document: object, kind: str, *, release: str | None = None, profi
 
 @with_example('validate(document, "action", release="8.2")')
 def validate(document: object, kind: str, *, release: str | None = None, profile: str = "wire") -> None:
-    """Fail if a document departs from the contract. Takes what `violations` takes.
+    """Fail if a document violates the contract. Takes the arguments of `violations`.
 
     Raises:
-        ContractError: it departs; `.violations` has every departure.
+        ContractError: it does; `.violations` has every violation.
         UsageError, ReleaseError: as `violations`.
     """
     found = violations(document, kind, release=release, profile=profile)
@@ -99,7 +99,7 @@ class _Exchange(Protocol):
 
 
 def validate_exchanges(exchanges: Iterable[_Exchange], *, release: str | None = None, profile: str = "wire") -> None:
-    """Fail if the body of one of these exchanges departs from the contract; of the first one that does.
+    """Fail if the body of one of these exchanges violates the contract; the first such body is reported.
 
     Args:
         exchanges: what has a method, the route's template, the status code and the body: a journal, for example.
@@ -107,7 +107,7 @@ def validate_exchanges(exchanges: Iterable[_Exchange], *, release: str | None = 
             a fault are passed over.
 
     Raises:
-        ContractError: one departs.
+        ContractError: one does.
         UsageError: none of them could be judged.
     """
     from . import documents

@@ -1,4 +1,4 @@
-"""Departures from the contract: the codes that they carry, the values, and the text of a failure."""
+"""Violations of the contract: their codes, the values, and the text of a failure."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def pointer_to(path: Iterable[object]) -> str:
 
 @dataclass(frozen=True)
 class Violation:
-    """One departure from the contract.
+    """One violation of the contract.
 
     Attributes:
         code: "RA101" and so on; what they mean is in CODES.
@@ -109,10 +109,10 @@ class Violation:
 
 
 class ContractError(RedisActionsError, AssertionError):
-    """A document departs from the contract. Its text has the verdict first, equal departures once, a screen at most.
+    """A document violates the contract. Its text fits one screen, and shows equal violations once.
 
     Attributes:
-        violations: every departure.
+        violations: every violation.
         kind, release, profile: the contract.
     """
 
