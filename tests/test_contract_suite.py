@@ -393,6 +393,14 @@ def test_a_command_is_judged_by_its_exit_status_and_its_requests(suite: pytest.P
             "TestIt: starts is not played for a command",
         ),
         (
+            "class TestIt(ActionsClientContract):\n    def wait(self, url, auth): ...",
+            "TestIt.wait must take the target alone: missing a required argument: 'auth'",
+        ),
+        (
+            "class TestIt(ActionsClientContract):\n    def wait(self): ...",
+            "TestIt.wait must take the target alone: too many positional arguments",
+        ),
+        (
             "class TestIt(ActionsClientContract):\n    command = ['bash']\n    sends_headers = True",
             "TestIt: sends_headers is not played for a command",
         ),
@@ -432,7 +440,7 @@ def test_a_command_that_does_not_exist_is_told(suite: pytest.Pytester) -> None:
     result = run(suite, "class TestIt(ActionsClientContract):\n    command = ['./wiat.sh']", "-k", "S02")
 
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E *TestIt.command: there is no ./wiat.sh", "*  fix  *"])
+    result.stdout.fnmatch_lines(["E *TestIt.command: ./wiat.sh was not found", "*  fix  *"])
 
 
 # The catalogue by itself

@@ -14,6 +14,7 @@ import requests
 
 import pytest_redis_actions as ra
 from pytest_redis_actions import RedisActions, faults, strategies
+from pytest_redis_actions.client_contract import Target
 from pytest_redis_actions.errors import RedisActionsError, RedisActionsWarning, UnfiredFaults, UnmetStarts
 from pytest_redis_actions.starts import NAMES
 
@@ -89,6 +90,8 @@ MISSPELT = (
     ("stub.clock.advnce(5)", "'VirtualClock' object has no attribute 'advnce'", "advance"),
     ("stub.clock.now()", "'VirtualClock' object has no attribute 'now'", "seconds"),
     ("stub.clock.tick(5)", "'VirtualClock' object has no attribute 'tick'", "advance"),
+    ("target.uid", "'Target' object has no attribute 'uid'", "action_uid"),
+    ("target.password", "'Target' object has no attribute 'password'", "auth"),
     ("faults.slwo(3)", "module 'pytest_redis_actions.faults' has no attribute 'slwo'", "slow"),
     ("faults.Status(503)", "module 'pytest_redis_actions.faults' has no attribute 'Status'", "status"),
     ("strategies.action()", "module 'pytest_redis_actions.strategies' has no attribute 'action'", "actions"),
@@ -129,7 +132,13 @@ def stub() -> Iterator[RedisActions]:
 
 def told(call: str, stub: RedisActions) -> BaseException:
     """Return what a call raises; every frame below the call's own is hidden from users."""
-    names: dict[str, Any] = {"stub": stub, "action": ra.Action(stub._endpoint, "seen", "migrate_shards"), "ra": ra}
+    target = Target(stub.url, stub.auth, "seen", None, 60.0)
+    names: dict[str, Any] = {
+        "stub": stub,
+        "target": target,
+        "action": ra.Action(stub._endpoint, "seen", "migrate_shards"),
+        "ra": ra,
+    }
     with pytest.raises(Exception, match=r"\n  fix  ") as caught:
         exec(call, {**names, "faults": faults, "strategies": strategies, "RedisActions": RedisActions})
     _, _, *below = traceback.walk_tb(caught.tb)

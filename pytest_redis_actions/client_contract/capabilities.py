@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -84,7 +85,21 @@ def check_class(kind: type, base: type) -> None:
             fix="write def start(self, target): it sends a request and returns the action_uid of the reply",
             value=kind,
         )
+    for name in _METHODS:
+        _check_takes_target(kind, name)
     _check_values(kind, can)
+
+
+def _check_takes_target(kind: type, name: str) -> None:
+    """Refuse a method that cannot be called with the target alone."""
+    try:
+        inspect.signature(getattr(object.__new__(kind), name)).bind(None)
+    except TypeError as error:
+        raise UsageError(
+            f"{kind.__name__}.{name} must take the target alone: {error}"[:80],
+            fix=f"write def {name}(self, target): it has target.url, target.auth, target.action_uid",
+            value=name,
+        ) from None
 
 
 def _check_name(kind: type, name: str) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
+
+from ..arguments import Suggesting
 
 __all__ = ["Target"]
 
 
 @dataclass
-class Target:
+class Target(Suggesting):
     """One operation on one cluster, and how long to wait for it.
 
     Attributes:
@@ -24,6 +27,13 @@ class Target:
         scenario: the id of the scenario, for logs.
         waits_for: "action", or "deletion" if the record disappears at the end.
     """
+
+    _meant: ClassVar[Mapping[str, str]] = {
+        "base_url": "url",
+        **dict.fromkeys(("uid", "task_id"), "action_uid"),
+        **dict.fromkeys(("user", "username", "password"), "auth"),
+        "deadline": "timeout",
+    }
 
     url: str
     auth: tuple[str, str]
