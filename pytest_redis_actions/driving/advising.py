@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ..errors import UsageError, shown
 from .reach import Reach, row_against, row_of
-from .stacks import Line, Stack, stacks
+from .stacks import Line, Stack, stacks, written_stacks
 from .targets import RECIPES, targets
 
 __all__ = [
@@ -134,7 +134,10 @@ def asleep(threads: Iterable[threading.Thread], modules: Iterable[ModuleType]) -
     """Return those threads that sleep in real time in one of the modules, each with what to call it."""
     named = {thread.ident: thread for thread in threads}
     files = {getattr(module, "__file__", None) for module in modules}
-    standing = [(named[stack.thread], stack) for stack in (stacks() if named else ()) if stack.thread in named]
+    written = written_stacks() if named else ""
+    if not any(file and file in written for file in files):
+        return {}
+    standing = [(named[stack.thread], stack) for stack in stacks(written) if stack.thread in named]
     return {thread: f"thread {shown(thread.name, 20)}" for thread, stack in standing if _sleeps_in(stack, files)}
 
 

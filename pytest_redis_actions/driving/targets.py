@@ -134,7 +134,9 @@ def _recipe(name: str) -> list[ModuleType]:
 
 
 def _below(name: str) -> list[ModuleType]:
-    return [module for each, module in sorted(sys.modules.items()) if each.startswith(f"{name}.") and module]
+    prefix = f"{name}."
+    below = sorted(each for each in tuple(sys.modules) if each.startswith(prefix))  # sorting all of them costs more
+    return [sys.modules[each] for each in below if sys.modules[each]]
 
 
 def _uses_time(module: ModuleType) -> bool:
