@@ -357,6 +357,8 @@ def _dressed(error: type[BaseException], frame: FrameType | None) -> type[BaseEx
         package = frame.f_globals.get("__name__", "").partition(".")[0]
         if package == "_pytest" and frame.f_code.co_name in _RUNS_USERS_CODE:
             return _as_outcome(error) if is_users else None
+        if package == "_pytest" and frame.f_code.co_name == "runtestprotocol":
+            return None  # between two phases of a test; what lies further out is another test, which runs this suite
         is_users = is_users or not (package in _NOT_USERS or package in sys.stdlib_module_names)
         frame = frame.f_back
     return None

@@ -12,8 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from pytest_redis_actions.clock import VirtualClock
 from pytest_redis_actions.driving.interruption import interrupt, interruptible
+from pytest_redis_actions.driving.ledger import OutsideThread
+from pytest_redis_actions.driving.opened import opened
 from pytest_redis_actions.errors import EndlessWait, explained
+
+sys.path.insert(0, str(Path(__file__).parent / "examples" / "waiting"))
+import with_requests  # noqa: F401  # what is driven here
 
 Error = explained(EndlessWait, "the client polls too often\n  fix   do not")
 
@@ -185,6 +191,29 @@ def test_traced_code_goes_on_whatever_is_to_be_raised(tmp_path: Path) -> None:
     ran = subprocess.run([sys.executable, "-c", TRACED], cwd=tmp_path, text=True, capture_output=True, timeout=60)
 
     assert ran.stdout.splitlines() == ["a block was closed", "somebody blocks who is to be interrupted"], ran.stderr
+
+
+def test_a_block_that_is_being_closed_is_not_interrupted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    block, join, closing = VirtualClock().drive("with_requests"), threading.Thread.join, threading.Lock()
+
+    def stop_again() -> None:
+        with closing:
+            block.interrupt(Error)
+
+    def finish() -> None:
+        closing.release()
+        join(watch)
+
+    closing.acquire()
+    watch = OutsideThread(target=stop_again)
+    watch.start()
+    monkeypatch.setattr(block, "_await_stopped", finish)
+    with interruptible() as test:
+        with pytest.raises(EndlessWait), block:
+            raise Error
+        assert opened.block is None
+
+    assert (test.pending, test.raised) == (None, 0)
 
 
 SUITE = """

@@ -11,7 +11,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from types import ModuleType
@@ -40,9 +40,10 @@ def _programs_find_our_pollers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 quick = pytest.mark.redis_actions(guard=1.2)
+impatient = pytest.mark.redis_actions(guard=0.6)
 Write = Callable[..., Any]
 
-# Clients that nothing drives, or that drive does not see
+# Clients that nothing drives, or that drive does not see: if nothing stops them, they end after 150 polls
 
 CLIENTS = """
 import asyncio, functools, http.client, importlib, queue, select, subprocess, sys, threading, time
@@ -50,8 +51,10 @@ from contextlib import suppress
 from concurrent.futures import ThreadPoolExecutor
 import raw_pollers
 
+POLLS = iter(range(150))
+
 def poll(client):
-    return raw_pollers.status(*client)
+    return "completed" if next(POLLS, None) is None else raw_pollers.status(*client)
 
 def plain(client):
     while poll(client) != "completed":
@@ -83,6 +86,7 @@ def simple_queue(client):
         with suppress(OSError, http.client.HTTPException):
             while poll(client) == "running":
                 importlib.import_module("time").sleep(0.1)
+        answers.put(None)
     threading.Thread(target=ask, daemon=True).start()
     answers.get()
 
@@ -101,7 +105,7 @@ def ends_when_refused(client):
             nap()
 
 def swallows_exceptions(client):
-    while True:
+    for _ in POLLS:
         try:
             poll(client)
             nap()
@@ -109,7 +113,7 @@ def swallows_exceptions(client):
             pass
 
 def swallows_everything(client):
-    while True:
+    for _ in POLLS:
         try:
             poll(client)
             nap()
@@ -118,17 +122,17 @@ def swallows_everything(client):
 
 def program(client):
     code = "import sys, time, raw_pollers\\nport, uid, user, password = sys.argv[1:]\\n"
-    code += "while raw_pollers.status(int(port), uid, (user, password)) != 'completed': time.sleep(0.1)"
+    code += "for _ in range(150): raw_pollers.status(int(port), uid, (user, password)), time.sleep(0.1)"
     port, uid, auth = client
     subprocess.run([sys.executable, "-c", code, str(port), uid, *auth])
 
 def sleeps_for_long(client):
     poll(client)
-    importlib.import_module("time").sleep(30)
+    importlib.import_module("time").sleep(15)
 
 def never_pauses(client):
-    while poll(client) != "completed":
-        pass
+    for _ in range(9_000):
+        raw_pollers.status(*client)
 """
 # A module that holds something of these cannot be driven at all.
 OUT_OF_REACH = {
@@ -138,13 +142,15 @@ import raw_pollers
 def {library}_sleeps(client):
     import {library}
     async def wait():
-        while await {library}.to_thread.run_sync(lambda: raw_pollers.status(*client)) != "completed":
+        for _ in range(150):
+            await {library}.to_thread.run_sync(lambda: raw_pollers.status(*client))
             await {library}.sleep(0.1)
     {library}.run(wait)
 
 def plain_beside_{library}(client):
     import time
-    while raw_pollers.status(*client) != "completed":
+    for _ in range(150):
+        raw_pollers.status(*client)
         time.sleep(0.1)
 """
     for library in ("anyio", "trio")
@@ -174,6 +180,11 @@ STANDING = {
     "never_pauses": ("the client polls without a pause", ""),
 }
 UNSEEN = ("selects", "imports", "simple_queue", "program", "sleeps_for_long")
+IN_THE_NORMAL_RUN = ("plain", "thread", "swallows_everything", "anyio_sleeps", "sleeps_for_long")
+
+
+def some(ways: Iterable[str], *normal: str) -> list[Any]:
+    return [each if each in normal else pytest.param(each, marks=pytest.mark.long) for each in ways]
 
 
 def client_of(stub: RedisActions) -> tuple[int, str, tuple[str, str]]:
@@ -185,9 +196,9 @@ def poll(stub: RedisActions, uid: str) -> object:
     return raw_pollers.status(stub.port, uid, stub.auth)
 
 
-@quick
+@impatient
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
-@pytest.mark.parametrize("way", STANDING)
+@pytest.mark.parametrize("way", some(STANDING, *IN_THE_NORMAL_RUN))
 def test_a_forgotten_drive_fails_the_test_and_prints_the_call(
     redis_actions: RedisActions, write: Write, way: str
 ) -> None:
@@ -208,8 +219,8 @@ def test_a_forgotten_drive_fails_the_test_and_prints_the_call(
     gc.collect()  # who polls without a pause is interrupted in mid-poll, and leaves a socket
 
 
-@quick
-@pytest.mark.parametrize("way", UNSEEN)
+@impatient
+@pytest.mark.parametrize("way", some(UNSEEN, "imports", "simple_queue"))
 def test_what_drive_does_not_see_fails_the_test_within_a_block_too(
     redis_actions: RedisActions, write: Write, way: str
 ) -> None:
@@ -224,7 +235,7 @@ def test_what_drive_does_not_see_fails_the_test_within_a_block_too(
     assert place in text
 
 
-@quick
+@impatient
 def test_a_test_may_expect_it_within_its_block(redis_actions: RedisActions, write: Write) -> None:
     clients, client = write(CLIENTS), client_of(redis_actions)
 
@@ -232,7 +243,7 @@ def test_a_test_may_expect_it_within_its_block(redis_actions: RedisActions, writ
         clients.imports(client)
 
 
-@quick
+@impatient
 def test_the_module_that_was_left_out_of_a_block_is_named(redis_actions: RedisActions, write: Write) -> None:
     other, client = write(CLIENTS), client_of(redis_actions)
 
@@ -241,13 +252,15 @@ def test_the_module_that_was_left_out_of_a_block_is_named(redis_actions: RedisAc
             other.plain(client)
 
 
-@quick
+@impatient
 def test_a_library_that_sleeps_is_named_by_its_recipe(redis_actions: RedisActions) -> None:
     import tenacity
 
     _, uid, _ = client_of(redis_actions)
     again = tenacity.Retrying(
-        wait=tenacity.wait_fixed(0.1), retry=tenacity.retry_if_result(lambda status: status != "completed")
+        wait=tenacity.wait_fixed(0.1),
+        retry=tenacity.retry_if_result(lambda status: status != "completed"),
+        stop=tenacity.stop_after_delay(15),
     )
 
     with pytest.raises(StandStill) as caught:
@@ -257,46 +270,49 @@ def test_a_library_that_sleeps_is_named_by_its_recipe(redis_actions: RedisAction
     assert "(in tenacity.nap)" in str(caught.value)
 
 
-@quick
+@impatient
 def test_a_task_is_found_on_its_own_line(redis_actions: RedisActions) -> None:
     _, uid, auth = client_of(redis_actions)
 
     with pytest.raises(StandStill, match=r'drive\("with_httpx"\)'):
-        asyncio.run(with_httpx.wait(redis_actions.url, uid, auth, every=0.1))
+        asyncio.run(with_httpx.wait(redis_actions.url, uid, auth, every=0.1, deadline=15))
 
 
-@quick
+@impatient
 def test_a_test_that_watches_in_real_time_is_told_to_join(redis_actions: RedisActions) -> None:
     _, uid, auth = client_of(redis_actions)
+    ends = time.monotonic() + 15
 
     def watch() -> None:
         thread = threading.Thread(target=with_requests.wait, args=(redis_actions.url, uid, auth), daemon=True)
         thread.start()
-        while thread.is_alive():
+        while thread.is_alive() and time.monotonic() < ends:
             time.sleep(0.05)
 
     with pytest.raises(StandStill, match=r"let the test join\(\)"), redis_actions.clock.drive("with_requests"):
         watch()
 
 
-@quick
+@pytest.mark.long  # a thousand polls without a pause
+@impatient
 def test_a_second_stub_whose_clock_nobody_moves(
     redis_actions: RedisActions, make_redis_actions: Callable[..., RedisActions]
 ) -> None:
-    other = make_redis_actions(guard=1.2)
+    other = make_redis_actions(guard=0.6)
     _, uid, auth = client_of(other)
 
     with pytest.raises(StandStill, match="the same reply"), redis_actions.clock.drive("with_requests"):
         with_requests.wait(other.url, uid, auth, every=5)
 
 
-@quick
+@impatient
 def test_an_error_for_ever_is_no_progress(redis_actions: RedisActions) -> None:
     def ask_again() -> None:
-        while not requests.get(f"{redis_actions.url}/v1/actions/unknown", auth=redis_actions.auth).ok:
+        for _ in range(150):
+            requests.get(f"{redis_actions.url}/v1/actions/unknown", auth=redis_actions.auth)
             time.sleep(0.1)
 
-    with pytest.raises(StandStill, match=r"nothing has happened for 1\.2 real seconds"):
+    with pytest.raises(StandStill, match=r"nothing has happened for 0\.6 real seconds"):
         ask_again()
 
 
@@ -321,7 +337,7 @@ def reads(server, over):
 """
 
 
-@pytest.fixture(params=["accepts", "reads"])
+@pytest.fixture(params=["accepts", pytest.param("reads", marks=pytest.mark.long)])
 def idle(request: pytest.FixtureRequest, write: Write) -> Iterator[Callable[[], None]]:
     """Return what starts a thread that does nothing but listen on a socket of its own."""
     listen, over = getattr(write(LISTENERS, "listeners"), request.param), threading.Event()
@@ -337,8 +353,9 @@ def idle(request: pytest.FixtureRequest, write: Write) -> Iterator[Callable[[], 
 @pytest.fixture
 def already_idle(idle: Callable[[], None]) -> None:
     idle()
+    ends = time.monotonic() + 15
     while not any(stack.lines[0].path.endswith("socket.py") for stack in stacks() if stack.lines):
-        pass
+        assert time.monotonic() < ends, "no thread listens"
 
 
 @pytest.mark.redis_actions(guard=0.4)
@@ -367,7 +384,7 @@ def test_a_thread_that_is_idle_since_the_test_began_hides_nothing_for_ever(
 
 
 @pytest.mark.redis_actions(guard=0.4)
-@pytest.mark.parametrize("in_block", [False, True])
+@pytest.mark.parametrize("in_block", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_a_reply_that_is_owed_to_a_client_that_has_gone_hides_nothing(
     redis_actions: RedisActions, write: Write, in_block: bool
 ) -> None:
@@ -432,10 +449,10 @@ def works(stub: RedisActions, uid: str) -> None:
     burn(1.8)
 
 
-def works_between_polls(stub: RedisActions, uid: str) -> None:
+def works_between_polls(stub: RedisActions, uid: str, seconds: float = 1.8) -> None:
     for _ in range(5):
         poll(stub, uid)
-        burn(0.4)
+        burn(seconds / 5)
 
 
 def works_in_threads(stub: RedisActions, uid: str) -> None:
@@ -446,8 +463,8 @@ def works_in_threads(stub: RedisActions, uid: str) -> None:
         thread.join()
 
 
-def gets_a_slow_reply(stub: RedisActions, uid: str) -> None:
-    slow_reply(stub, uid, 1.8)
+def gets_a_slow_reply(stub: RedisActions, uid: str, seconds: float = 1.8) -> None:
+    slow_reply(stub, uid, seconds)
     poll(stub, uid)
 
 
@@ -480,9 +497,9 @@ def runs_a_program_of_a_program(stub: RedisActions, uid: str) -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def asks_another_server(stub: RedisActions, uid: str) -> None:
+def asks_another_server(stub: RedisActions, uid: str, seconds: float = 1.8) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        timer = threading.Timer(1.8, lambda: server.accept()[0].close())
+        timer = threading.Timer(seconds, lambda: server.accept()[0].close())
         timer.start()
         asked = http.client.HTTPConnection(*server.getsockname())
         asked.request("GET", "/")
@@ -630,27 +647,11 @@ HONEST = [
     gets_many_slow_replies_at_once,
 ]
 
-IN_THE_NORMAL_RUN = (
-    works,
-    works_between_polls,
-    gets_a_slow_reply,
-    runs_a_program,
-    asks_another_server,
-    moves_the_clock_now_and_then,
-    polls_a_script_that_counts_polls,
-    polls_fast_and_not_for_ever,
-    is_traced_by_a_debugger,
-    works_in_a_block,
-)
-SOME_HONEST = [
-    client if client in IN_THE_NORMAL_RUN else pytest.param(client, marks=pytest.mark.long, id=client.__name__)
-    for client in HONEST
-]
 
-
+@pytest.mark.long
 @quick
 @pytest.mark.filterwarnings("ignore::pytest_redis_actions.errors.RedisActionsWarning")
-@pytest.mark.parametrize("client", SOME_HONEST, ids=lambda client: getattr(client, "__name__", None))
+@pytest.mark.parametrize("client", HONEST)
 def test_a_client_that_is_slow_in_earnest_is_left_alone(
     redis_actions: RedisActions, client: Callable[[RedisActions, str], None]
 ) -> None:
@@ -659,6 +660,16 @@ def test_a_client_that_is_slow_in_earnest_is_left_alone(
         poll(redis_actions, uid)
 
     client(redis_actions, uid)
+
+
+@impatient
+@pytest.mark.parametrize("client", [works_between_polls, gets_a_slow_reply, asks_another_server])
+def test_a_client_that_is_a_little_slow_is_left_alone(redis_actions: RedisActions, client: Callable[..., None]) -> None:
+    _, uid, _ = client_of(redis_actions)
+    for _ in range(2):
+        poll(redis_actions, uid)
+
+    client(redis_actions, uid, seconds=0.9)
 
 
 @pytest.mark.redis_actions(clock="wall")
@@ -718,26 +729,35 @@ def test_a_block_of_a_clock_without_a_stub_is_watched_too() -> None:
 
 SUITE = """
     import os, signal, subprocess, sys, threading, time
+    from contextlib import suppress
     import pytest, requests
     import raw_pollers
     from pytest_redis_actions import completed, running
 
-    pytestmark = pytest.mark.redis_actions(guard=1.2)
+    pytestmark = pytest.mark.redis_actions(guard=0.6)
 
     def poll(stub):
         uid = stub.add_action("migrate_shards", script=[running(seconds=1800), completed()]).uid
         return lambda: raw_pollers.status(stub.port, uid, stub.auth)
 
     def wait(ask):
-        while ask() != "completed":
+        ends = time.monotonic() + 15
+        while ask() != "completed" and time.monotonic() < ends:
             time.sleep(0.1)
 """
 
 
+PLAIN = ("-p", "no:randomly", "-p", "no:cacheprovider")
+
+
 class TestInASuite:
-    def run(self, pytester: pytest.Pytester, source: str, *args: str, stdin: Any = None) -> pytest.RunResult:
+    def run(self, pytester: pytest.Pytester, source: str, *args: str) -> pytest.RunResult:
         pytester.makepyfile(textwrap.dedent(SUITE) + textwrap.dedent(source))
-        command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", *args]
+        return pytester.runpytest_inprocess(*PLAIN, "-W", "default", *args)
+
+    def run_alone(self, pytester: pytest.Pytester, source: str, *args: str, stdin: Any = None) -> pytest.RunResult:
+        pytester.makepyfile(textwrap.dedent(SUITE) + textwrap.dedent(source))
+        command = [sys.executable, "-m", "pytest", *PLAIN, *args]
         return pytester.run(*command, timeout=120, **({} if stdin is None else {"stdin": stdin}))
 
     def test_only_the_test_that_stands_still_fails(self, pytester: pytest.Pytester) -> None:
@@ -751,7 +771,10 @@ class TestInASuite:
                 assert poll(redis_actions)() == "running"
 
             def test_in_a_thread(redis_actions):
-                thread = threading.Thread(target=wait, args=(poll(redis_actions),), daemon=True)
+                def quietly(ask):
+                    with suppress(OSError, AttributeError):
+                        wait(ask)
+                thread = threading.Thread(target=quietly, args=(poll(redis_actions),), daemon=True)
                 thread.start()
                 thread.join()
             """,
@@ -760,8 +783,32 @@ class TestInASuite:
         result.assert_outcomes(passed=1, failed=2)
         result.stdout.fnmatch_lines(["E *StandStill: the clock stood still while a client got the same reply * times"])
 
+    def test_what_pytest_does_between_phases_is_not_interrupted(self, pytester: pytest.Pytester) -> None:
+        pytester.makeconftest(
+            """
+            import threading, pytest
+            from pytest_redis_actions.driving.interruption import interrupt
+            from pytest_redis_actions.errors import StandStill, explained
+
+            @pytest.hookimpl(wrapper=True)
+            def pytest_runtest_makereport(item, call):
+                report = yield
+                if call.when == "call":
+                    thread = threading.Thread(target=interrupt, args=(explained(StandStill, "too late"),))
+                    thread.start()
+                    thread.join()
+                return report
+            """
+        )
+
+        result = self.run(pytester, "def test_one(redis_actions): ...")
+
+        result.assert_outcomes(passed=1, errors=1)
+        result.stdout.fnmatch_lines(["E *StandStill: too late"])
+
+    @pytest.mark.long
     def test_with_workers(self, pytester: pytest.Pytester) -> None:
-        result = self.run(
+        result = self.run_alone(
             pytester,
             """
             @pytest.mark.parametrize("number", range(4))
@@ -791,7 +838,8 @@ class TestInASuite:
             @pytest.mark.parametrize("number", range(2))
             async def test_one(redis_actions, number):
                 ask = poll(redis_actions)
-                while number and await asyncio.to_thread(ask) != "completed":
+                for _ in range(150 * number):
+                    await asyncio.to_thread(ask)
                     await asyncio.sleep(0.1)
             """,
             "-p",
@@ -807,18 +855,20 @@ class TestInASuite:
             """
             def test_one(redis_actions):
                 poll(redis_actions)()
-                while redis_actions.clock.account.warning is None:
+                ends = time.monotonic() + 15
+                while redis_actions.clock.account.warning is None and time.monotonic() < ends:
                     time.sleep(0.05)
             """,
         )
 
         result.assert_outcomes(passed=1, warnings=1)
         result.stdout.fnmatch_lines(
-            ["*test_a_short_stand*.py:19: RedisActionsWarning: nothing moved the clock for 0.* real seconds"]
+            ["*test_a_short_stand*.py:22: RedisActionsWarning: nothing moved the clock for 0.* real seconds"]
         )
 
+    @pytest.mark.long
     def test_a_suspended_process_is_left_alone(self, pytester: pytest.Pytester) -> None:
-        result = self.run(
+        result = self.run_alone(
             pytester,
             """
             def test_one(redis_actions):
@@ -834,14 +884,8 @@ class TestInASuite:
 
         result.assert_outcomes(passed=1)
 
-    @pytest.mark.parametrize(
-        "way",
-        [
-            pytest.param("import pdb; pdb.set_trace()", marks=pytest.mark.long),
-            "breakpoint()",
-            pytest.param("assert not 'so'", marks=pytest.mark.long),
-        ],
-    )
+    @pytest.mark.long
+    @pytest.mark.parametrize("way", ["import pdb; pdb.set_trace()", "breakpoint()", "assert not 'so'"])
     def test_who_debugs_has_all_the_time_in_the_world(self, pytester: pytest.Pytester, way: str) -> None:
         types = subprocess.Popen(
             [sys.executable, "-c", "import time; time.sleep(4); print('c')"], stdout=subprocess.PIPE
@@ -855,7 +899,7 @@ class TestInASuite:
         """
 
         with types:
-            result = self.run(
+            result = self.run_alone(
                 pytester, source, "-W", "error", "-s", *(["--pdb"] * ("assert" in way)), stdin=types.stdout
             )
 
@@ -924,7 +968,7 @@ class TestInASuite:
         result.stdout.fnmatch_lines(
             [
                 "E *UsageError: clock.drive('raw_pollers') was never entered*",
-                "E * fix  write `with redis_actions.clock.drive(*): …` at test_a_drive*.py:17 in test_one",
+                "E * fix  write `with redis_actions.clock.drive(*): …` at test_a_drive*.py:19 in test_one",
             ]
         )
 
@@ -946,7 +990,7 @@ def test_a_client_that_sleeps_a_second_is_failed_after_five(redis_actions: Redis
 @pytest.mark.long
 def test_one_long_sleep_is_failed_after_twenty_seconds(redis_actions: RedisActions, write: Write) -> None:
     began = time.monotonic()
-    wait = write(CLIENTS.replace("sleep(30)", "sleep(90)")).sleeps_for_long
+    wait = write(CLIENTS.replace("sleep(15)", "sleep(90)")).sleeps_for_long
 
     with pytest.raises(StandStill, match="nothing has happened for 20 real seconds"):
         wait(client_of(redis_actions))

@@ -303,8 +303,9 @@ class Block:
     def interrupt(self, error: type[BaseException], revise: Revise | None = None) -> None:
         """Stop the block, with this error in everybody who belongs to it."""
         self._stop(error)
-        if not (self._opener.rests or self._spares_opener):
-            interrupt(self.ledger.error or error, lambda: self._revised(error, revise))
+        with self._interrupting:
+            if not (self._opener.rests or self._spares_opener or self._is_closing):
+                interrupt(self.ledger.error or error, lambda: self._revised(error, revise))
 
     def _revised(self, error: type[BaseException], revise: Revise | None) -> type[BaseException] | None:
         revised = error if revise is None else revise()
