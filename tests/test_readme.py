@@ -19,6 +19,7 @@ from pytest_redis_actions.guides import TOPICS, summary, text
 README = ROOT / "README.md"
 GUIDES = ROOT / "pytest_redis_actions" / "guides"
 QUICKSTART = ROOT / "tests" / "examples" / "quickstart"
+SUITE = (QUICKSTART / "test_my_client.py").read_text(encoding="utf-8")
 WAITING = ROOT / "tests" / "examples" / "waiting"
 PLAIN = ("-p", "no:randomly", "-p", "no:cacheprovider")
 CONSOLE = [(page, block) for page in PAGES for block in blocks(page, "console")]
@@ -39,21 +40,18 @@ def assert_printed(expected: str, printed: str) -> None:
 
 
 def test_the_suite_of_the_demo_is_the_one_of_its_guide() -> None:
-    suite = (QUICKSTART / "test_my_client.py").read_text(encoding="utf-8")
-
-    assert suite in blocks(GUIDES / "getting-started.md", "python")
+    assert SUITE in blocks(GUIDES / "getting-started.md", "python")
 
 
 def test_the_python_blocks_of_each_guide_pass_one_after_another(pytester: pytest.Pytester) -> None:
-    # Blocks with the name of a file are those of the README, which has an output of its own, below.
+    # Not the files of the README, whose output is compared below, and not the suite of the demo, which the demo runs.
+    apart = {*files(README).values(), *files(GUIDES / "client-contract.md").values(), SUITE}
     suites = {
-        name(page): "\n\n".join(block for block in blocks(page, "python") if block not in files(page).values())
-        for page in PAGES
+        name(page): "\n\n".join(block for block in blocks(page, "python") if block not in apart) for page in PAGES
     }
     pytester.makepyfile(**{f"test_page_{page}": suite for page, suite in suites.items() if suite})
     pytester.makeini("[pytest]\nfilterwarnings = error\n")
-    for folder in (WAITING, QUICKSTART):
-        pytester.syspathinsert(folder)
+    pytester.syspathinsert(WAITING)
 
     result = pytester.runpytest_inprocess(*PLAIN)
 
