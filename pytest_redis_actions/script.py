@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-from .arguments import check_number, check_options, with_example
+from .arguments import check_number, check_options, warn, with_example
 from .errors import ScriptError, nearest, shown
 from .lifecycle import GONE, OTHER, STATE_MACHINE, TASK, Lifecycle, lifecycle, owners
 
@@ -159,6 +159,9 @@ def _checked_progress(status: str, progress: Progress) -> tuple[Number, Number] 
             fix="progress is percent from 0 to 100, or a pair such as (0, 40)",
             value=progress,
         )
+    if isinstance(progress, float) and 0 < progress < 1:
+        told = f"{status}(progress={progress:g}) is less than 1 percent"
+        warn(f"{told}; {progress * 100:g} percent is progress={progress * 100:g}")
     if ends[0] > ends[1]:
         raise ScriptError(
             f"{status}(progress={shown(progress, 30)}) falls",

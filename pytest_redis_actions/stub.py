@@ -613,6 +613,9 @@ def _check_name(name: str, kind: str) -> None:
     guess = None if name in NAMES else nearest(name, NAMES, cutoff=0.9)
     if guess:
         warn(f"{shown(name, 40)} is not a name that clusters use; {guess!r} is")
+    elif " /" in name:
+        method, _, path = name.partition(" ")
+        warn(f"{shown(name, 40)} is a request; use when({shown(method, 10)}, {shown(path, 40)}, …)")
     elif NAMES.get(name, kind) != kind:
         warn(f"{name!r} is not added by {_ADDS[kind]}; use {_ADDS[NAMES[name]]}({name!r}, …)")
 

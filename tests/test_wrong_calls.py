@@ -118,6 +118,8 @@ WARNED = (
     ("stub.add_state_machine('x', object_name='BDB:7')", "object_name='BDB:7' is not of the form *: 'bdb:7'"),
     ("stub.add_action('x', node_uid='two')", "node_uid='two' is not of the form that clusters use: '1'"),
     ("stub.add_action('x', node_uid='node:2')", "node_uid='node:2' is not of the form that clusters use: '2'"),
+    ("stub.add_action('POST /v1/bdbs')", "'POST /v1/bdbs' is a request; use when('POST', '/v1/bdbs', …)"),
+    ("ra.running(progress=0.4)", "running(progress=0.4) is less than 1 percent; 40 percent is progress=40"),
     ("faults.status(302)", 'faults.status(302) has no Location; faults.redirect("/v1/…", code=302) has one'),
 )  # fmt: skip
 
@@ -194,7 +196,7 @@ def test_an_error_of_a_property_is_not_taken_for_a_missing_name(
 @pytest.mark.parametrize(("call", "text"), WARNED, ids=[call for call, _ in WARNED])
 def test_what_is_probably_not_meant_is_warned_of(stub: RedisActions, call: str, text: str) -> None:
     with pytest.warns(RedisActionsWarning) as caught:
-        exec(call, {"stub": stub, "faults": faults})
+        exec(call, {"stub": stub, "faults": faults, "ra": ra})
 
     assert fnmatch(str(caught[0].message), text)
     assert caught[0].filename == "<string>"
