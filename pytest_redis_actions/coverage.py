@@ -59,9 +59,9 @@ class Coverage:
             for what, length in (("statuses", 2), ("transitions", 3)):
                 all_of = [each for each in every if len(each) == length]
                 never = [" -> ".join(each[1:]) for each in all_of if each not in self._met]
-                line = f"{names[kind]:<15} {what:<12} {len(all_of) - len(never):2d} of {len(all_of):2d} met"
+                line = f"{names[kind]:<15} {what:<12} {len(all_of) - len(never):2d} of {len(all_of):2d} seen"
                 lines.append(line + (f"; never {', '.join(never)}" if never else ""))
         gone = any(each[1:] == (GONE,) for each in self._met)
-        lines.append(f"a record that vanishes: {'met' if gone else 'never met'}")
+        lines.append(f"a record that vanishes: {'seen' if gone else 'never seen'}")
         lines.append(f"in all {self.percent:.0f} %")
         return lines

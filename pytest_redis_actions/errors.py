@@ -164,9 +164,11 @@ class UnfiredFaults(RedisActionsError, AssertionError):
 
     def __str__(self) -> str:
         several = "" if len(self.faults) == 1 else "s"
-        lines = [f"{len(self.faults)} fault{several} never happened: no request met {'it' if not several else 'them'}"]
+        lines = [
+            f"{len(self.faults)} fault{several} never happened: no request matched {'it' if not several else 'them'}"
+        ]
         lines += [f"  {name}" for name in self.faults[:10]]
-        return "\n".join([*lines, "  fix  poll more often, or ask for it earlier; fault(…, optional=True) allows it"])
+        return "\n".join([*lines, "  fix  poll more often, or inject it earlier; fault(…, optional=True) allows it"])
 
 
 class UnmetStarts(RedisActionsError, AssertionError):

@@ -1,10 +1,10 @@
-"""What an operation goes through: steps and scripts as data, and the pure function from polls and time to a step.
+"""Steps and scripts as data, and the pure function from polls and time to a step.
 
     [queued(), running(polls=3), completed()]                      counted in polls
     [running(seconds=90, progress=(0, 40)), failed(error_code="insufficient_resources")]    counted in seconds
 
-A script is checked when it is written, against the lifecycle of its kind and release; it can then be asked for the
-moment at any poll or instant, in any order, and always gives the same answer.
+A script is checked when it is written, against the lifecycle of its kind and release. It then returns its state at any
+poll or instant, in any order, and always the same one.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def _check_field(status: str, name: str, value: object) -> None:
 
 
 def is_json(value: object) -> bool:
-    """Tell whether a value can stand in a body."""
+    """Return whether a value can be part of a body."""
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
@@ -199,7 +199,7 @@ def running(
 def cancelling(
     *, polls: int | None = None, seconds: Number | None = None, progress: Progress = None, **fields: object
 ) -> Step:
-    """A task was told to stop and has not yet stopped. Source: E-STATUS-1, E-LIFE-11."""
+    """A task is being cancelled and has not stopped yet. Source: E-STATUS-1, E-LIFE-11."""
     return _step("cancelling", polls, seconds, progress, fields)
 
 
@@ -233,8 +233,8 @@ def failed(
 ) -> Step:
     """The operation failed; terminal.
 
-    A task tells why in `error_code` and `error_message` (E-TASK-10), a state machine, import, export or backup in
-    `error` (E-SM-9, E-V2-8); all are optional on the wire.
+    A task gives the reason in `error_code` and `error_message` (E-TASK-10), a state machine, import, export or backup
+    in `error` (E-SM-9, E-V2-8); all are optional on the wire.
     """
     return _step("failed", polls, seconds, progress, fields)
 
@@ -257,17 +257,17 @@ def active(
 
 @with_example("gone()")
 def gone() -> Step:
-    """The record has vanished, for ever: reading it is 404 action_not_found. May follow anything. Source: E-LIFE-8."""
+    """The record has vanished for ever: reading it is 404 action_not_found. May follow any step. Source: E-LIFE-8."""
     return Step(GONE)
 
 
 def jump() -> Step:
-    """No step: the one after it follows although the lifecycle forbids it, `[completed(), jump(), running()]`."""
+    """Allow the next step although the lifecycle forbids it, `[completed(), jump(), running()]`."""
     return Step(_JUMP)
 
 
 class Moment(NamedTuple):
-    """Where a script stands at one poll or instant.
+    """The state of a script at one poll or instant.
 
     Attributes:
         step: which step.
@@ -286,7 +286,7 @@ class Moment(NamedTuple):
 
 @dataclass(frozen=True)
 class Script:
-    """Steps that an operation of one kind can go through on one release; made and checked by `Script.of`.
+    """The checked steps of an operation of one kind on one release; made by `Script.of`.
 
     Attributes:
         kind: "task", "state-machine" or "other".
@@ -304,7 +304,7 @@ class Script:
     def of(
         cls, kind: str, steps: Iterable[Step], *, release: str, profile: str = "wire", progress: Number = 0
     ) -> Script:
-        """Return the script of these steps, if an operation of this kind can go through them.
+        """Return the script of these steps, if the lifecycle allows them.
 
         Args:
             kind: "task", "state-machine" or "other".
@@ -328,7 +328,7 @@ class Script:
         return cls(kind, checked, unit, (0, *accumulate(lengths)), _progress_of(checked, progress, jumps))
 
     def at(self, *, poll: int, elapsed: float) -> Moment:
-        """Return where the script stands.
+        """Return the state of the script.
 
         Args:
             poll: the number of the poll, from 0; counts in a script of polls.

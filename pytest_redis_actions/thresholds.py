@@ -82,7 +82,7 @@ def misses(config: pytest.Config, rows: Rows) -> list[str]:
     least = _least(config, "coverage_min")
     coverage = coverage_of(config)
     if least is not None and coverage.data() and coverage.percent < least:
-        found.append(f"{coverage.percent:.0f} % of the lifecycle met, {least:g} % expected")
+        found.append(f"{coverage.percent:.0f} % of the lifecycle seen, {least:g} % expected")
     return found
 
 

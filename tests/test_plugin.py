@@ -704,11 +704,11 @@ class TestCoverage:
                 get(redis_actions, f"/v1/actions/{machine.uid}")
         """
     LINES = (
-        "tasks           statuses      4 of  8 met; never cancelling, failed, cancelled, aborted",
-        "tasks           transitions   3 of  9 met; never queued -> cancelled, starting -> aborted, *",
-        "state machines  statuses      1 of  4 met; never pending, completed, failed",
-        "state machines  transitions   0 of  3 met; never pending -> active, active -> completed, active -> failed",
-        "a record that vanishes: met",
+        "tasks           statuses      4 of  8 seen; never cancelling, failed, cancelled, aborted",
+        "tasks           transitions   3 of  9 seen; never queued -> cancelled, starting -> aborted, *",
+        "state machines  statuses      1 of  4 seen; never pending, completed, failed",
+        "state machines  transitions   0 of  3 seen; never pending -> active, active -> completed, active -> failed",
+        "a record that vanishes: seen",
         "in all 33 %",
     )
 
@@ -728,7 +728,7 @@ class TestCoverage:
         result = run(suite, self.TEXT, f"--redis-actions-coverage-min={least}", *workers)
 
         assert result.ret == status
-        assert ("FAILED: 33 % of the lifecycle met, 34 % expected" in result.stdout.str()) == bool(status)
+        assert ("FAILED: 33 % of the lifecycle seen, 34 % expected" in result.stdout.str()) == bool(status)
 
     def test_a_route_that_the_release_lacks_is_no_record_that_vanished(self, suite: pytest.Pytester) -> None:
         text = """
@@ -740,7 +740,7 @@ class TestCoverage:
 
         result = run(suite, text, "--redis-actions-coverage")
 
-        result.stdout.fnmatch_lines(["a record that vanishes: never met", "in all 0 %"])
+        result.stdout.fnmatch_lines(["a record that vanishes: never seen", "in all 0 %"])
 
     def test_it_is_silent_unless_asked_for(self, suite: pytest.Pytester) -> None:
         assert "coverage of the lifecycle" not in run(suite, self.TEXT).stdout.str()
@@ -921,12 +921,12 @@ def test_a_fault_that_never_happened_fails_the_test_at_its_end(suite: pytest.Pyt
     result.assert_outcomes(passed=2, failed=1, errors=1)
     result.stdout.fnmatch_lines(
         [
-            "E * 3 faults never happened: no request met them",
+            "E * 3 faults never happened: no request matched them",
             "*    reset on ????????-????-????-????-???????????? after 2 requests: 1 came",
             "*    503 with Retry-After: 7 on ????????-* after 9 requests: 1 came",
             "*    200 without a body on GET /v1/action/{uid} from 30 s to 90 s: none came",
             "*      nearest /v1/actions/{uid}: 'action' is not 'actions'",
-            "*  fix  poll more often, or ask for it earlier; fault(…, optional=True) allows it",
+            "*  fix  poll more often, or inject it earlier; fault(…, optional=True) allows it",
         ]
     )
 
