@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -78,11 +79,16 @@ def imports(module: str) -> set[str]:
     return imports_of(PACKAGE / f"{module}.py")
 
 
+@cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    """Return the nodes of a file's syntax tree."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def imports_of(path: Path) -> set[str]:
     """Return the same for any file; what is one floor up is written with two dots."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
     found = set()
-    for node in ast.walk(tree):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level:
@@ -138,7 +144,7 @@ def test_every_module_of_driving_has_its_floor() -> None:
 def test_driving_is_used_through_its_face_only() -> None:
     used = set()
     for path in EVERY_FILE:
-        nodes = [] if path.parent.name == "driving" else list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        nodes = [] if path.parent.name == "driving" else nodes_of(path)
         froms = [each for each in nodes if isinstance(each, ast.ImportFrom) and "driving" in (each.module or "")]
         words = [each.value for each in nodes if isinstance(each, ast.Constant) and isinstance(each.value, str)]
         used |= {alias.name for each in froms for alias in each.names}
@@ -237,8 +243,8 @@ def test_the_plugin_itself_imports_pytest_only() -> None:
 
 @pytest.mark.parametrize("path", EVERY_FILE, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_nothing_is_evaluated_and_nothing_is_unpickled(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    calls = [node.func for node in nodes_of(path) if isinstance(node, ast.Call)]
+    called = {function.id for function in calls if isinstance(function, ast.Name)}
 
     assert called & {"eval", "exec", "compile", "__import__"} == set()
     assert imports_of(path) & {"pickle", "marshal", "shelve"} == set()

@@ -70,6 +70,7 @@ def test_every_module_of_the_table_and_its_tests_are_there() -> None:
             assert (mutation.ROOT / "tests" / f"{name}.py").is_file()
 
 
+@pytest.mark.long
 def test_no_equivalent_mutant_is_listed_that_is_not_made_any_more() -> None:
     assert mutation.stale() == []
     assert all(reason.endswith(".") for reason in EQUIVALENT.values())

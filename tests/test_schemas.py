@@ -200,6 +200,7 @@ def test_no_pattern_uses_a_class_that_engines_read_differently() -> None:
 
 
 class TestTheCorpus:
+    @pytest.mark.long
     def test_it_is_adequate(self, capsys: pytest.CaptureFixture[str]) -> None:
         proof = adequacy.prove()
 

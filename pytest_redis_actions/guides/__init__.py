@@ -29,8 +29,8 @@ TOPICS = (
 """In the order of reading."""
 
 _COMMENT = re.compile(r"^<!--.*-->\n", flags=re.MULTILINE)
-_GUIDE = re.compile(r"\[([^]]+)\]\(([\w-]+)\.md\)")
-_FILE = re.compile(r"\[([^]]+)\]\((?:\.\./)+([^)]+)\)")
+_GUIDE = re.compile(r"\[([^][]+)\]\(([\w-]+)\.md\)")
+_FILE = re.compile(r"\[([^][]+)\]\((?:\.\./)+([^)]+)\)")
 
 
 def summary(topic: str) -> str:
