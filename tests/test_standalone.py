@@ -186,7 +186,7 @@ def test_a_stub_of_a_module_keeps_what_its_tests_add(pytester: pytest.Pytester) 
     )
 
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["tasks           statuses      1 of  8 met; *"])
+    result.stdout.fnmatch_lines(["tasks           statuses      1 of  8 seen; *"])
 
 
 def test_it_is_checked_at_the_end_of_its_scope(pytester: pytest.Pytester) -> None:
