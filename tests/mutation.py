@@ -16,19 +16,27 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
+import gc
 import importlib.machinery
 import importlib.util
+import multiprocessing
 import os
 import random
 import signal
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from itertools import zip_longest
 from pathlib import Path
+from types import CodeType, FrameType, FunctionType
 from typing import Any, NamedTuple
 
+import hypothesis
+import pytest
 from mutation_tables import EQUIVALENT, TESTS
 
 ROOT = Path(__file__).parent.parent
@@ -40,7 +48,9 @@ _LIBRARIES = (
 # The parent has imported plugins, so that pytest would warn that it cannot rewrite their asserts.
 _REWRITING = "-W ignore::pytest.PytestAssertRewriteWarning"
 _WITHOUT = " ".join(f"-p no:{name}" for name in ("randomly", "cacheprovider", "xdist", "schemathesis"))
-_OPTIONS = f"-x -q {_WITHOUT} --hypothesis-seed=0 {_REWRITING}"
+_OPTIONS = f"-q --tb=no {_WITHOUT} --hypothesis-seed=0 --hypothesis-profile=mutation {_REWRITING}"
+Place = tuple[str, int]
+"""A function: its file, and its first line with its decorators."""
 _INSTEAD: Mapping[type, tuple[type[Any], ...]] = {
     ast.Lt: (ast.LtE, ast.GtE), ast.LtE: (ast.Lt, ast.Gt), ast.Gt: (ast.GtE, ast.LtE), ast.GtE: (ast.Gt, ast.Lt),
     ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,), ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,), ast.In: (ast.NotIn,),
@@ -59,6 +69,7 @@ class Mutant(NamedTuple):
         before, after: the lines that differ, without indentation.
         source: the whole changed module.
         line: the first line that differs, from 1.
+        start: the first line of the outermost function around it, with its decorators; 0 for none.
     """
 
     module: str
@@ -67,6 +78,7 @@ class Mutant(NamedTuple):
     after: str
     source: str
     line: int
+    start: int
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -77,11 +89,12 @@ class Mutant(NamedTuple):
         return f"{self.module}:{self.line} {self.function}\n    - {self.before}\n    + {self.after}"
 
 
+@cache
 def mutants(module: str, source: str) -> list[Mutant]:
     """Return every mutant of a module, in the order of the source; each compiles and differs from the others."""
     found: dict[str, Mutant] = {}
     own, tree = source.splitlines(), ast.parse(source)
-    for function, node, replacement in _changes(tree, ""):
+    for function, start, node, replacement in _changes(tree, "", 0):
         changed = _replaced(source, node, replacement)
         try:
             ast.parse(changed)
@@ -91,32 +104,34 @@ def mutants(module: str, source: str) -> list[Mutant]:
         first = next(number for number, (one, other) in enumerate(lines) if one != other)
         pairs = [pair for pair in lines[first:] if pair[0] != pair[1]][:3]
         before, after = (" ".join(pair[side].strip() for pair in pairs) for side in (0, 1))
-        found.setdefault(changed, Mutant(module, function, before, after, changed, first + 1))
+        found.setdefault(changed, Mutant(module, function, before, after, changed, first + 1, start))
     return list(found.values())
 
 
-def _changes(node: ast.AST, function: str) -> Iterator[tuple[str, Any, str]]:
-    """Yield where, a node and the text that takes its place.
+def _changes(node: ast.AST, function: str, start: int) -> Iterator[tuple[str, int, Any, str]]:
+    """Yield where (as in Mutant: function, start), a node and the text that takes its place.
 
     Annotations, docstrings and f-strings are left alone, and the `strict` of a zip: it looks for slips of our own.
     """
     if _is_left_out(node):
         return
     for text in _replacements(node):
-        yield function, node, text
+        yield function, start, node, text
     for condition in (*getattr(node, "ifs", ()), *([node.test] if isinstance(node, (ast.If, ast.While)) else ())):
         if not isinstance(condition, (ast.Compare, ast.UnaryOp)):  # which are negated by themselves
-            yield function, condition, f"(not ({ast.unparse(condition)}))"
+            yield function, start, condition, f"(not ({ast.unparse(condition)}))"
     for compared in (node.left, *node.comparators) if isinstance(node, ast.Compare) else ():
         if isinstance(compared, ast.Constant) and isinstance(compared.value, str):
-            yield function, compared, repr(compared.value + "?")
+            yield function, start, compared, repr(compared.value + "?")
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         function = f"{function}.{node.name}".lstrip(".")
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        start = start or min(each.lineno for each in (node, *node.decorator_list))
     for field, value in ast.iter_fields(node):
         if field not in ("annotation", "returns", "decorator_list"):
             for child in value if isinstance(value, list) else [value]:
                 if isinstance(child, ast.AST):
-                    yield from _changes(child, function)
+                    yield from _changes(child, function, start)
 
 
 def _is_left_out(node: ast.AST) -> bool:
@@ -190,64 +205,193 @@ class _Loader(importlib.machinery.SourceFileLoader):
         return found if fullname == self.name else None
 
 
-def run(module: str, source: str, limit: float) -> tuple[bool, float]:
-    """Run a module's tests on a changed source in a forked process; return whether all passed, and the seconds.
-
-    A run that takes longer than `limit` seconds counts as failed: a mutant that never ends is noticed.
-    """
-    began = time.monotonic()
+def forked(job: Callable[[], Any], limit: float | None = None) -> Any:
+    """Return what a job returns in a forked process; None if that fails or takes longer than `limit` seconds."""
+    ours, theirs = multiprocessing.Pipe(duplex=False)
     child = os.fork()
     if child == 0:
-        _run_in_child(module, source)
-    while time.monotonic() - began < limit:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return status == 0, time.monotonic() - began
-        time.sleep(0.02)
-    os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return False, limit
-
-
-def _run_in_child(module: str, source: str) -> None:
+        try:
+            os.setpgid(0, 0)
+            theirs.send(job())
+        finally:
+            os._exit(0)
+    theirs.close()
     try:
-        os.setpgid(0, 0)
-        for number in (1, 2):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
-        sys.meta_path.insert(0, _Loader(module, source))
-        import pytest
-
-        files = [str(ROOT / "tests" / f"{name}.py") for name in TESTS[module]]
-        code = pytest.main([*_OPTIONS.split(), "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), *files])
-        os._exit(int(code))
-    except BaseException:
-        os._exit(9)
+        return ours.recv() if ours.poll(limit) else None
+    except EOFError:
+        return None
+    finally:
+        ours.close()
+        for kill in (os.killpg, os.kill):  # the group is not there yet, if the child has only just begun
+            with contextlib.suppress(ProcessLookupError):
+                kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
-def judge(module: str, sample: int | None, seed: int) -> tuple[int, int]:
-    """Print the survivors of a module; return how many mutants were killed, of how many.
+class Order(NamedTuple):
+    """What each test, by its node id, has entered of the package without a mutant, and its seconds."""
+
+    entered: Mapping[str, frozenset[Place]]
+    took: Mapping[str, float]
+
+    def sorted(self, tests: Iterable[str], place: Place) -> list[str]:
+        """Return the tests, first those that enter a function, the quickest first."""
+        return sorted(tests, key=lambda test: (place not in self.entered[test], self.took[test]))
+
+
+class _Plugin:
+    """Runs what it is told in place of pytest's loop over the tests, and keeps what that returns."""
+
+    def __init__(self, loop: Callable[[dict[str, pytest.Item]], Any]) -> None:
+        self.loop, self.returned = loop, None
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if not session.testsfailed:
+            self.returned = self.loop({item.nodeid: item for item in session.items})
+        return True
+
+
+def _in_pytest(files: Iterable[str], loop: Callable[[dict[str, pytest.Item]], Any]) -> Any:
+    """Collect test files in this process and return what `loop` makes of them; None if pytest cannot collect them."""
+    for number in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    plugin = _Plugin(loop)
+    paths = [str(ROOT / "tests" / f"{name}.py") for name in files]
+    pytest.main([*_OPTIONS.split(), "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), *paths], [plugin])
+    return plugin.returned
+
+
+def _fails(items: Sequence[pytest.Item]) -> bool:
+    """Run tests until one fails; return whether one did."""
+    for item, following in zip_longest(items, items[1:]):
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if item.session.testsfailed:
+            return True
+    return False
+
+
+def _measured(items: dict[str, pytest.Item]) -> tuple[Order, list[str]]:
+    """Run all tests; return what they enter and take, and those that failed."""
+    entered: dict[str, set[Place]] = {test: set() for test in items}
+    took: dict[str, float] = {}
+    package = str(PACKAGE)
+    failed: list[str] = []
+    for test, item in items.items():
+        now_entered = entered[test]
+
+        def note(frame: FrameType, *_: object, entered: set[Place] = now_entered) -> None:
+            code = frame.f_code
+            if code.co_filename.startswith(package):
+                entered.add((code.co_filename, code.co_firstlineno))
+
+        note.__module__ = "coverage"  # the trace function of a debugger would let a test that is stuck stay so
+        began, before = time.monotonic(), item.session.testsfailed
+        threading.settrace(note)
+        sys.settrace(note)
+        item.session.shouldfail = False
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        took[test] = time.monotonic() - began
+        if item.session.testsfailed > before:
+            failed.append(test)
+    return Order({test: frozenset(places) for test, places in entered.items()}, took), failed
+
+
+def _patched(functions: Mapping[Place, Sequence[FunctionType]], mutant: Mutant) -> bool:
+    """Put the code of a mutant in place of its function's; return whether that can be done."""
+    path = str(PACKAGE / mutant.module)
+    codes = [compile(mutant.source, path, "exec")]
+    for code in codes:
+        codes.extend(each for each in code.co_consts if isinstance(each, CodeType))
+    here = functions.get((path, mutant.start), ())
+    for function in here:
+        known = mutant.start, function.__code__.co_name
+        try:
+            [function.__code__] = (each for each in codes if (each.co_firstlineno, each.co_name) == known)
+        except ValueError:  # it closes over other variables now
+            return False
+    return bool(here)
+
+
+def first_look(drawn: Sequence[Mutant]) -> Any:
+    """Run the tests without a mutant, then on each mutant those that enter its function.
+
+    Everything is imported and collected once; a mutant is put into its function in a fork of that. So what is computed
+    when a module is imported, or is kept in a cache, is without the mutant: only a failure is an answer.
+
+    Returns:
+        An Order, the tests that fail without a mutant, and for each mutant whether it made a test fail or hang.
+    """
+
+    def loop(items: dict[str, pytest.Item]) -> tuple[Order, list[str], list[bool]]:
+        order, failed = forked(partial(_measured, items))
+        failed = [test for test in failed if forked(partial(_fails, [items[test]]), 120) is not False]
+        functions: dict[Place, list[FunctionType]] = {}
+        for each in gc.get_objects():
+            if isinstance(each, FunctionType):
+                functions.setdefault((each.__code__.co_filename, each.__code__.co_firstlineno), []).append(each)
+        return order, failed, [look(items, functions, order, mutant) for mutant in drawn]
+
+    def look(items: Any, functions: Any, order: Order, mutant: Mutant) -> bool:
+        place = str(PACKAGE / mutant.module), mutant.start
+        tests = [test for test in _tests_of(mutant.module, order) if place in order.entered[test]]
+        if not tests or not mutant.start:
+            return False
+        chosen = [items[test] for test in order.sorted(tests, place)]
+        limit = 10 + 4 * sum(order.took[test] for test in tests)
+        return forked(lambda: _patched(functions, mutant) and _fails(chosen), limit) is not False
+
+    names = dict.fromkeys(name for mutant in drawn for name in TESTS[mutant.module])
+    return forked(partial(_in_pytest, names, loop)) or sys.exit("the tests cannot be collected without a mutant")
+
+
+def _tests_of(module: str, order: Order) -> list[str]:
+    files = {f"tests/{name}.py" for name in TESTS[module]}
+    return [test for test in order.took if test.partition("::")[0] in files]
+
+
+def second_look(mutant: Mutant, order: Order) -> bool:
+    """Import and collect everything with a mutant, run all tests of its module; return whether one fails or hangs."""
+
+    def loop(items: dict[str, pytest.Item]) -> bool:
+        return _fails([items.pop(test) for test in tests if test in items]) or _fails(list(items.values()))
+
+    def job() -> bool:
+        sys.meta_path.insert(0, _Loader(mutant.module, mutant.source))
+        return _in_pytest(TESTS[mutant.module], loop) is not False
+
+    tests = order.sorted(_tests_of(mutant.module, order), (str(PACKAGE / mutant.module), mutant.start))
+    return forked(job, 60 + 4 * sum(order.took[test] for test in tests)) is not False
+
+
+def _drawn(module: str, sample: int | None, seed: int) -> list[Mutant]:
+    """Return the mutants of a module that are not equivalent, all or a sample."""
+    every = mutants(module, (PACKAGE / module).read_text(encoding="utf-8"))
+    others = [each for each in every if each.key not in EQUIVALENT]
+    return (
+        others if sample is None or sample >= len(others) else random.Random(f"{seed} {module}").sample(others, sample)
+    )
+
+
+def judge(drawn: Mapping[str, Sequence[Mutant]]) -> tuple[int, int]:
+    """Print the survivors of each module; return how many mutants were killed, of how many.
 
     Raises:
-        SystemExit: the tests fail without a mutant.
+        SystemExit: tests fail without a mutant.
     """
-    source = (PACKAGE / module).read_text(encoding="utf-8")
-    passed, took = run(module, source, 600)
-    if not passed:
-        print(f"{module}: its tests fail without a mutant", file=sys.stderr)
+    together = [mutant for several in drawn.values() for mutant in several]
+    order, failed, answers = first_look(together)
+    if failed:
+        print("failed without a mutant:", *failed, sep="\n    ", file=sys.stderr)
         raise SystemExit(2)
-    every = mutants(module, source)
-    others = [each for each in every if each.key not in EQUIVALENT]
-    if sample is not None and sample < len(others):
-        others = random.Random(f"{seed} {module}").sample(others, sample)
-    survived = []
-    for mutant in others:
-        if run(module, mutant.source, 10 + 4 * took)[0]:
-            survived.append(mutant)
+    killed_at_once = {mutant for mutant, answer in zip(together, answers, strict=True) if answer}
+    killed = 0
+    for module, several in drawn.items():
+        survived = [each for each in several if each not in killed_at_once and not second_look(each, order)]
+        for mutant in survived:
             print(f"  survived  {mutant}", flush=True)
-    equal = sum(each.key in EQUIVALENT for each in every)
-    figures = f"{len(others) - len(survived):4} of {len(others):4} killed"
-    print(f"{module:<28} {figures} ({len(every)} mutants, {equal} equivalent; tests {took:.1f} s)", flush=True)
-    return len(others) - len(survived), len(others)
+        print(f"{module:<28} {len(several) - len(survived):4} of {len(several):4} killed", flush=True)
+        killed += len(several) - len(survived)
+    return killed, len(together)
 
 
 def stale() -> list[tuple[str, str, str, str]]:
@@ -265,17 +409,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="draws the sample")
     parser.add_argument("--at-least", type=float, default=95.0, help="percent that must be killed")
     given = parser.parse_args(arguments)
+    phases = [hypothesis.Phase.explicit, hypothesis.Phase.generate]  # a failure that is not shrunk is one as well
+    hypothesis.settings.register_profile("mutation", deadline=None, max_examples=60, phases=phases)
     os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = sys.pycache_prefix = tempfile.mkdtemp()
     sys.dont_write_bytecode = False  # or each child compiles all tests again: two thirds of its time
     for library in _LIBRARIES.split():  # once for all children, which have the package itself still to load
         importlib.import_module(library)
-    judged = [judge(module, given.sample, given.seed) for module in given.module or TESTS]
-    killed, total = (sum(each[side] for each in judged) for side in (0, 1))
+    drawn = {module: _drawn(module, given.sample, given.seed) for module in given.module or TESTS}
+    killed, total = judge(drawn)
     percent = 100 * killed / max(total, 1)
     print(f"{killed} of {total} killed: {percent:.1f} %, {given.at_least:g} % wanted")
-    for key in stale():
+    gone = stale()
+    for key in gone:
         print("no mutant has it any more:", *key, sep="\n    ")
-    return 1 if percent < given.at_least or stale() else 0
+    return 1 if gone or percent < given.at_least else 0
 
 
 if __name__ == "__main__":
