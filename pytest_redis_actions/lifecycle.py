@@ -139,7 +139,7 @@ def lifecycle(kind: str, release: str = NEWEST, profile: str = "wire") -> Lifecy
     return Lifecycle(kind, release, profile, table)
 
 
-STATUSES = (*lifecycle(TASK).statuses, *(each for each in _STATE_MACHINE if each not in _TASK_WITH_ABORTED))
+STATUSES = tuple(dict.fromkeys((*_TASK_WITH_ABORTED, *_STATE_MACHINE)))
 """Every status of the newest release, of whatever kind."""
 
 

@@ -8,7 +8,6 @@ from typing import Any
 __all__ = ["SCALARS", "exact", "safe"]
 
 SCALARS = frozenset((str, int, float, bool, type(None)))
-_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # A subclass may override everything, so that its content is read with the methods of the builtin type alone.
 _EXACT: Mapping[type, Callable[[Any], object]] = {
     str: str.__str__,
@@ -39,13 +38,4 @@ def safe(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(map(_escaped, text))
-
-
-def _escaped(character: str) -> str:
-    if character.isprintable():
-        return character
-    number = ord(character)
-    if number < 0x100:
-        return _SHORT.get(character, f"\\x{number:02x}")
-    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)

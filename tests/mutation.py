@@ -16,13 +16,16 @@ from __future__ import annotations
 
 import argparse
 import ast
+import atexit
 import contextlib
+import faulthandler
 import gc
 import importlib.machinery
 import importlib.util
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -251,10 +254,11 @@ class _Plugin:
         return True
 
 
-def _in_pytest(files: Iterable[str], loop: Callable[[dict[str, pytest.Item]], Any]) -> Any:
+def _in_pytest(files: Iterable[str], loop: Callable[[dict[str, pytest.Item]], Any], output: str = os.devnull) -> Any:
     """Collect test files in this process and return what `loop` makes of them; None if pytest cannot collect them."""
     for number in (1, 2):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+        os.dup2(os.open(output, os.O_WRONLY), number)
+    faulthandler.dump_traceback_later = lambda *_, **__: None  # conftest.py's limit for a test; `forked` has its own
     plugin = _Plugin(loop)
     paths = [str(ROOT / "tests" / f"{name}.py") for name in files]
     pytest.main([*_OPTIONS.split(), "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), *paths], [plugin])
@@ -341,7 +345,9 @@ def first_look(drawn: Sequence[Mutant]) -> Any:
         return forked(lambda: _patched(functions, mutant) and _fails(chosen), limit) is not False
 
     names = dict.fromkeys(name for mutant in drawn for name in TESTS[mutant.module])
-    return forked(partial(_in_pytest, names, loop)) or sys.exit("the tests cannot be collected without a mutant")
+    with tempfile.NamedTemporaryFile() as output:
+        answer = forked(partial(_in_pytest, names, loop, output.name))
+        return answer or sys.exit(f"the tests do not run without a mutant:\n{output.read().decode()}")
 
 
 def _tests_of(module: str, order: Order) -> list[str]:
@@ -401,6 +407,18 @@ def stale() -> list[tuple[str, str, str, str]]:
     return [key for key in EQUIVALENT if key not in known]
 
 
+def prepare() -> None:
+    """Load what all forks share; the package itself is left to them."""
+    folder = sys.pycache_prefix = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ.update(HYPOTHESIS_STORAGE_DIRECTORY=folder, PYTEST_DEBUG_TEMPROOT=folder)
+    sys.dont_write_bytecode = False  # or each fork compiles all tests again: two thirds of its time
+    phases = [hypothesis.Phase.explicit, hypothesis.Phase.generate]  # a failure that is not shrunk is one as well
+    hypothesis.settings.register_profile("mutation", deadline=None, max_examples=60, phases=phases)
+    for library in _LIBRARIES.split():
+        importlib.import_module(library)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the figures; return 1 if too many mutants survived or the list of equivalent ones is stale."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -409,12 +427,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="draws the sample")
     parser.add_argument("--at-least", type=float, default=95.0, help="percent that must be killed")
     given = parser.parse_args(arguments)
-    phases = [hypothesis.Phase.explicit, hypothesis.Phase.generate]  # a failure that is not shrunk is one as well
-    hypothesis.settings.register_profile("mutation", deadline=None, max_examples=60, phases=phases)
-    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = sys.pycache_prefix = tempfile.mkdtemp()
-    sys.dont_write_bytecode = False  # or each child compiles all tests again: two thirds of its time
-    for library in _LIBRARIES.split():  # once for all children, which have the package itself still to load
-        importlib.import_module(library)
+    prepare()
     drawn = {module: _drawn(module, given.sample, given.seed) for module in given.module or TESTS}
     killed, total = judge(drawn)
     percent = 100 * killed / max(total, 1)

@@ -26,7 +26,6 @@ TESTS: Mapping[str, tuple[str, ...]] = {
 
 _UTF_8 = "The tests run where the locale is UTF-8; the argument is for where it is not."
 _NEVER = "An entry that never comes stands in no account, so that nobody reads what clocks show at its end."
-_LETTER = "The first character of the larger numbers is a letter, which is never escaped."
 EQUIVALENT: Mapping[tuple[str, str, str, str], str] = {
     (
         "contract/catalogue.py",
@@ -52,20 +51,6 @@ EQUIVALENT: Mapping[tuple[str, str, str, str], str] = {
         "seen.add(following)",
         "pass",
     ): "No lifecycle has a circle: a state that is looked at twice costs time only.",
-    ("plain.py", "_escaped", "if number < 0x100:", "if (number <= 256):"): _LETTER,
-    ("plain.py", "_escaped", "if number < 0x100:", "if number < 257:"): _LETTER,
-    (
-        "plain.py",
-        "_escaped",
-        r'return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"',
-        r'return f"\\u{number:04x}" if (number <= 65536) else f"\\U{number:08x}"',
-    ): _LETTER,
-    (
-        "plain.py",
-        "_escaped",
-        r'return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"',
-        r'return f"\\u{number:04x}" if number < 65537 else f"\\U{number:08x}"',
-    ): _LETTER,
     (
         "routes.py",
         "_distance",

@@ -82,8 +82,10 @@ def test_a_poller_may_miss_states_but_nothing_goes_back() -> None:
 
 
 def test_an_unknown_kind_is_refused_with_the_nearest() -> None:
-    with pytest.raises(UsageError, match="write 'state-machine'"):
+    with pytest.raises(UsageError, match="write 'state-machine'") as caught:
         check_kind("state_machine")
+
+    assert caught.value.value == "state_machine"
 
 
 def test_the_owners_of_a_word_are_found() -> None:
