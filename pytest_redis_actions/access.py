@@ -143,12 +143,13 @@ class Access:
         """
         if not self.required:
             return ADMIN
+        header = header or ""
         if header in self._known:
             return self._known[header]
-        scheme, _, credentials = (header or "").partition(" ")
+        scheme, _, credentials = header.partition(" ")
         if scheme.lower() == "basic":
             role = self.role_of_user(*_decoded(credentials))
-            if role is not None and header is not None:
+            if role is not None:
                 self._known[header] = role
             return role
         if scheme.lower() == "jwt" and credentials in self._tokens:
@@ -166,7 +167,7 @@ class Access:
     def token(self, role: str, *, ttl: int, now: float, epoch: int) -> str:
         """Return a JSON Web Token for a role; it is good until `ttl` seconds from `now`, on the stub's clock."""
         issued = int(epoch + now)
-        claims = {"exp": issued + ttl, "iat": issued, "jti": secrets.token_hex(8), "sub": self._users[role][0]}
+        claims = {"exp": issued + ttl, "iat": issued, "jti": secrets.token_hex(), "sub": self._users[role][0]}
         signed = b".".join(_segment(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
         signature = hmac.new(self._key, signed, hashlib.sha256).digest()
         token = (signed + b"." + _segment(signature)).decode("ascii")

@@ -192,7 +192,7 @@ def _timed(number: int, each: object) -> tuple[float | None, object]:
 def _body(number: int, what: Mapping[Any, Any]) -> dict[str, object]:
     """Return a body as a dict with exact texts as keys and exact values, whatever its classes override."""
     try:
-        return {str(exact(key)): _value(value) for key, value in (what if type(what) is dict else dict(what)).items()}
+        return {str(exact(key)): _value(value) for key, value in dict(what).items()}
     except Exception as error:
         raise UsageError(
             f"observation #{number} cannot be read: {type(error).__name__}",
@@ -204,7 +204,7 @@ def _body(number: int, what: Mapping[Any, Any]) -> dict[str, object]:
 def _value(value: object) -> object:
     """Return an exact value, or the text of what is not of a JSON type, whose methods may do anything."""
     plain = exact(value)
-    return plain if type(plain) in (*SCALARS, dict, list, tuple) else shown(plain, 200)
+    return plain if type(plain) in (*SCALARS, dict, list, tuple) else shown(plain)
 
 
 def _is_404(what: object) -> bool:
@@ -242,7 +242,7 @@ def check_step(before: str, after: str, life: Lifecycle) -> Finding | None:
             return finding
     if life.allows(before, after):
         return None
-    return _illegal(2, before, after, life, direct=True)
+    return _illegal(2, before, after, life)
 
 
 def check(
@@ -253,8 +253,7 @@ def check(
     before: Observation | None = None
     first: dict[str, object] = {}
     for each in observations:
-        for finding in _of_one(each, life, profile, first):
-            found.append(finding)
+        found.extend(_of_one(each, life, profile, first))
         if before is not None:
             found.extend(_of_two(before, each, life))
         before = each
@@ -315,7 +314,7 @@ def _equal(one: object, other: object) -> bool:
     try:
         return bool(one == other)
     except Exception:  # too many levels, or a nested value with an evil __eq__
-        return shown(one, 200) == shown(other, 200)
+        return shown(one) == shown(other)
 
 
 def _progress_of_one(each: Observation, status: str) -> Iterator[Finding]:
@@ -356,7 +355,7 @@ def _status_of_two(before: Observation, each: Observation, life: Lifecycle) -> I
     if not (isinstance(one, str) and isinstance(other, str)):
         return
     if one in life.transitions and other in life.transitions and other not in _reachable(life, one):
-        yield _illegal(each.number, one, other, life, direct=False)
+        yield _illegal(each.number, one, other, life)
 
 
 def _reachable(life: Lifecycle, status: str) -> frozenset[str]:
@@ -374,17 +373,16 @@ def facts_of(life: Lifecycle) -> str:
     return {TASK: "E-LIFE-1, E-LIFE-2", STATE_MACHINE: "E-LIFE-3"}.get(life.kind, "E-LIFE-5")
 
 
-def _illegal(poll: int, before: str, after: str, life: Lifecycle, *, direct: bool) -> Finding:
+def _illegal(poll: int, before: str, after: str, life: Lifecycle) -> Finding:
     following = life.transitions[before]
     comes_from = [one for one, others in life.transitions.items() if after in others]
     legal = f"after {before!r}: {', '.join(following) if following else 'nothing'}"
     if comes_from:
         legal += f"; {after!r} is reached from {', '.join(comes_from)} only"
-    code = "RA201" if not following else "RA203" if direct and life.reaches(before, after) else "RA202"
-    message = f"{before} -> {after} is not allowed"
+    code, message = "RA202" if following else "RA201", f"{before} -> {after} is not allowed"
     path = life.path(before, after)
-    if code == "RA203" and path is not None:
-        message = f"{before} -> {after} skips {', '.join(path[1:-1])}"
+    if path is not None:
+        code, message = "RA203", f"{before} -> {after} skips {', '.join(path[1:-1])}"
     return _finding(code, poll, message, facts_of(life), legal=legal, narrow=f"{before}->{after}")
 
 

@@ -103,18 +103,26 @@ def mutants(module: str, source: str) -> list[Mutant]:
             ast.parse(changed)
         except SyntaxError:
             continue
-        lines = list(zip_longest(own, changed.splitlines(), fillvalue=""))
-        first = next(number for number, (one, other) in enumerate(lines) if one != other)
-        pairs = [pair for pair in lines[first:] if pair[0] != pair[1]][:3]
-        before, after = (" ".join(pair[side].strip() for pair in pairs) for side in (0, 1))
+        lines = changed.splitlines()
+        first = _common(own, lines)
+        last = _common(own[first:][::-1], lines[first:][::-1])
+        before, after = (" ".join(map(str.strip, each[first : len(each) - last][:3])) for each in (own, lines))
         found.setdefault(changed, Mutant(module, function, before, after, changed, first + 1, start))
     return list(found.values())
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> int:
+    """Return how many lines are the same at the start of two texts."""
+    return next(
+        (number for number, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
 
 
 def _changes(node: ast.AST, function: str, start: int) -> Iterator[tuple[str, int, Any, str]]:
     """Yield where (as in Mutant: function, start), a node and the text that takes its place.
 
-    Annotations, docstrings and f-strings are left alone, and the `strict` of a zip: it looks for slips of our own.
+    Annotations, docstrings and f-strings are left alone, how long exactly a text may be, and the `strict` of a zip: it
+    looks for slips of our own.
     """
     if _is_left_out(node):
         return
@@ -133,7 +141,7 @@ def _changes(node: ast.AST, function: str, start: int) -> Iterator[tuple[str, in
     for field, value in ast.iter_fields(node):
         if field not in ("annotation", "returns", "decorator_list"):
             for child in value if isinstance(value, list) else [value]:
-                if isinstance(child, ast.AST):
+                if isinstance(child, ast.AST) and not _is_length_of_text(node, child):
                     yield from _changes(child, function, start)
 
 
@@ -146,6 +154,12 @@ def _is_left_out(node: ast.AST) -> bool:
         return ast.unparse(node.targets[0]) in ("__all__", "__tracebackhide__")
     # Before Python 3.12 what stands in an f-string does not know its place.
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+
+
+def _is_length_of_text(node: ast.AST, child: ast.AST) -> bool:
+    """Tell whether a number says how long a text for people may be: one more is as good."""
+    cuts = isinstance(node, ast.Slice) or (isinstance(node, ast.Call) and ast.unparse(node.func) in ("shown", "_cut"))
+    return cuts and isinstance(child, ast.Constant) and isinstance(child.value, int) and child.value >= 20
 
 
 def _replacements(node: ast.AST) -> Iterator[str]:
@@ -161,7 +175,9 @@ def _replacements(node: ast.AST) -> Iterator[str]:
     elif isinstance(node, ast.BinOp) and type(node.op) in _INSTEAD:
         yield f"({ast.unparse(ast.BinOp(node.left, _INSTEAD[type(node.op)][0](), node.right))})"
     elif isinstance(node, ast.Constant) and isinstance(node.value, (bool, int, float)):
-        yield repr(not node.value if isinstance(node.value, bool) else node.value + 1)
+        changed = not node.value if isinstance(node.value, bool) else node.value + 1
+        if changed != node.value:  # 1e308 + 1 is the same
+            yield repr(changed)
     elif isinstance(node, ast.IfExp):
         yield f"({ast.unparse(ast.IfExp(node.test, node.orelse, node.body))})"
     elif isinstance(node, ast.Call):

@@ -11,7 +11,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "wire.py": ("test_wire", "test_endpoint", "test_conformance"),
     "routes.py": ("test_routes", "test_endpoint", "test_access", "test_conformance"),
     "script.py": ("test_script", "test_endpoint", "test_laws"),
-    "trace.py": ("test_assertions", "test_hostile_values"),
+    "trace.py": ("test_trace", "test_assertions", "test_hostile_values"),
     "plain.py": ("test_plain", "test_hostile_values"),
     "contract/__init__.py": _CONTRACT,
     "contract/catalogue.py": _CONTRACT,

@@ -47,8 +47,31 @@ def test_what_is_no_pair_is_refused_without_being_shown(auth: object) -> None:
 
 
 def test_an_unknown_role_is_refused_with_the_nearest() -> None:
-    with pytest.raises(UsageError, match="write 'db_viewer'"):
+    with pytest.raises(UsageError, match="write 'db_viewer'") as caught:
         Access().auth_for("dbviewer")
+
+    assert caught.value.value == "dbviewer"
+
+
+def test_true_is_the_default_user_of_each_role() -> None:
+    assert Access(True).auth_for("admin") == Access().auth_for("admin")
+    assert Access(True).role_of(None, now=0) is None
+
+
+def test_good_credentials_are_compared_once_and_wrong_ones_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    access = Access()
+    compared: list[str] = []
+
+    def role_of_user(user: str, password: str) -> str | None:
+        compared.append(password)
+        return Access().role_of_user(user, password)
+
+    monkeypatch.setattr(access, "role_of_user", role_of_user)
+
+    for password in ("db_viewer-password", "wrong") * 2:
+        access.role_of(basic("db_viewer@example.com", password), now=0)
+
+    assert compared == ["db_viewer-password", "wrong", "wrong"]
 
 
 def test_everybody_is_let_in_on_request() -> None:
@@ -154,6 +177,7 @@ def test_a_user_manager_came_with_7_8() -> None:  # E-PERM-2
 
     assert str(caught.value).splitlines()[0] == "release 7.4 has no role user_manager"
     assert "release='7.8'" in str(caught.value)
+    assert caught.value.value == "user_manager"
     assert access.role_of(basic(*Access(release="7.8").auth_for("user_manager")), now=0) is None
 
 

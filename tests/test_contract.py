@@ -203,7 +203,32 @@ class TestViolations:
     def test_the_first_thousand_bad_rows_are_explained(self) -> None:
         found = violations(listed(*[but(TASK, status="x")] * 100_000), "GET /v1/actions")
 
-        assert len(found) == LIMIT
+        assert len(found) == LIMIT == 1000
+
+    @pytest.mark.parametrize(
+        ("rows", "more", "counts"),
+        [
+            ([{"status": "actve"}], "", []),
+            ([{"status": "actve"}] * 2, ", and 1 more", ["2 times; the first is shown"]),
+            ([{"status": "actve"}] * 3, ", and 2 more", ["3 times; the first is shown"]),
+            ([{"node_uid": 1}, {"name": 1}], ", and 1 more", []),
+            ([{"node_uid": 1}, {"name": 1}, {"name": 1}], ", and 2 more", ["2 times; the first is shown"]),
+        ],
+    )
+    def test_what_differs_in_its_row_only_is_told_once(self, rows: list[Any], more: str, counts: list[str]) -> None:
+        with pytest.raises(ContractError) as caught:
+            validate(listed(*[but(TASK, **row) for row in rows]), "GET /v1/actions")
+
+        first, *lines = str(caught.value).splitlines()
+        assert first.endswith(f"{more} [8.2, wire]")
+        assert len(first) <= 80
+        assert [line.partition("count    ")[2] for line in lines if "count" in line] == counts
+
+    def test_the_error_names_its_contract_and_not_its_thousand_violations(self) -> None:
+        with pytest.raises(ContractError) as caught:
+            validate(listed(*[but(TASK, status="x")] * 9), "GET /v1/actions")
+
+        assert repr(caught.value) == "ContractError('GET /v1/actions', '8.2', 'wire')"
 
     def test_the_error_holds_them_as_data(self) -> None:
         with pytest.raises(ContractError) as caught:
@@ -468,6 +493,13 @@ class TestExplained:
 
 
 class TestExchanges:
+    @pytest.mark.parametrize("exchanges", [[], [BAD._replace(body=b"")]])
+    def test_no_reply_to_judge_is_an_error(self, exchanges: list[Exchange]) -> None:
+        with pytest.raises(UsageError, match="no reply of the API to validate") as caught:
+            validate_exchanges(exchanges)
+
+        assert "let a client send a request before this line" in str(caught.value)
+
     @pytest.mark.parametrize(
         "passed_over",
         [BAD._replace(route=None), BAD._replace(body=b""), BAD._replace(by_handler=True), BAD._replace(fault="slow")],
@@ -630,6 +662,19 @@ class TestHints:
             (hint,) = (each.hint for each in found if each.expected == "action_uid")
             assert hint == "nothing identifies this as an action: it has neither action_uid nor status"
 
+    def test_a_field_that_a_strict_profile_lacks_is_named(self) -> None:
+        (found,) = violations(but(V2, progres=1), "action-v2", profile="documented")
+
+        assert (found.code, found.keyword, found.got, found.path) == (
+            "RA106", "propertyNames", 'the field "progres"', ("progres",),
+        )  # fmt: skip
+
+    @pytest.mark.parametrize("key", ["actions", "state-machines"])
+    def test_half_an_envelope_for_a_list_is_known_as_well(self, key: str) -> None:
+        (found,) = violations({key: []}, "GET /v2/actions")
+
+        assert found.hint == "this is the envelope of GET /v1/actions; a bare list is expected here"
+
     def test_a_pending_operation_is_not_an_action(self) -> None:
         found = violations({"name": "retry_bdb", "status": "running", "progress": 5}, "pending-op")
 
@@ -666,6 +711,7 @@ class TestHints:
 
         first, second = str(caught.value).splitlines()
         assert first.endswith(" answers without a body")
+        assert caught.value.value == kind
         assert len(first) <= 80
         assert second == f"  fix  there is nothing to validate: look at the status code ({source})"
 
@@ -766,16 +812,20 @@ class TestWrongCalls:
         assert str(caught.value).startswith(f"release {release} has no {kind}\n  fix  {told}")
 
     def test_a_reply_that_the_reference_documents_without_body(self) -> None:
-        with pytest.raises(UsageError, match=r"the reference documents no body for DELETE"):
+        with pytest.raises(UsageError, match=r"the reference documents no body for DELETE") as caught:
             validate({}, "DELETE /v1/bdbs/{bdb_uid}", profile="documented")
+
+        assert caught.value.value == "documented"
 
     def test_an_unknown_release_profile_or_api(self) -> None:
         with pytest.raises(ReleaseError, match=r"unknown release '9\.9'"):
             validate(TASK, "action", release="9.9")
         with pytest.raises(UsageError, match="unknown profile 'wired'"):
             validate(TASK, "action", profile="wired")
-        with pytest.raises(UsageError, match="unknown api 'v3'"):
+        with pytest.raises(UsageError, match="unknown api 'v3'") as caught:
             validate_action(TASK, api="v3")
+
+        assert caught.value.value == "v3"
 
     @pytest.mark.parametrize(
         ("value", "told"),
@@ -913,6 +963,22 @@ class TestHostileDocuments:
         for value in (float("nan"), "\ud800", (1,), {1: 2}, {"\ud800": 1}, 10**400, EvilStr("x"), EvilDict(), b""):
             for document in (value, [value], {"a": value}, [[1], [value]], {"a": {"b": value}}, [1, "x", 1.5, value]):
                 assert not documents.is_sound(document)
+
+    @pytest.mark.parametrize("value", [(1,), {1}, b"", {1: 2}])
+    def test_what_no_parser_makes_is_kept_by_the_error(self, value: Any) -> None:
+        with pytest.raises(UsageError) as caught:
+            documents.checked([value])
+
+        assert caught.value.value == (1 if isinstance(value, dict) else value)
+
+    @pytest.mark.parametrize("document", [{"\ud800" * 99: 1}, ["\ud800" * 99]])
+    def test_half_characters_are_told_in_a_line(self, document: Any) -> None:
+        assert [len(each.got) for each in documents.checked(document)[1]] == [60]
+
+    def test_a_late_apostrophe_does_not_make_a_text_pythons_repr(self) -> None:
+        (found,) = documents.parse(b'{"description": "' + b"x" * 300 + b"it's not closed")[1]
+
+        assert (found.code, found.hint) == ("RA190", "")
 
     def test_keys_of_half_characters_are_told_at_their_object(self) -> None:
         found = documents.checked({"a": [{"\ud800": float("inf")}]})[1]

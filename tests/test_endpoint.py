@@ -189,6 +189,11 @@ class TestReading:
         ]  # fmt: skip
         assert bodies[0]["additional_info"] == {"object_type": "bdb", "object_uid": "1"}
 
+    def test_v2_names_the_node_of_an_action(self, cluster: Cluster) -> None:
+        body = cluster.get(f"/v2/actions/{cluster.task(starting(), node_uid='3')}")
+
+        assert body["additional_info"] == {"object_type": "node", "object_uid": "3"}
+
     def test_the_state_machines_of_a_database(self, cluster: Cluster) -> None:
         mine = cluster.machine(object_name="bdb:3")
         cluster.machine(object_name="bdb:4")

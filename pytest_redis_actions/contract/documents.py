@@ -18,7 +18,6 @@ __tracebackhide__ = True
 
 DEEPEST = 100
 _HUGE = 10**400
-_WIDE = 50_000
 _CONTAINERS = frozenset((dict, list))
 
 Path = tuple[str | int, ...]
@@ -29,9 +28,7 @@ def _not_json(code: str, path: Path, expected: str, got: str, hint: str = "") ->
 
 
 class _Departure(Exception):
-    def __init__(self, violation: Violation) -> None:
-        super().__init__(violation)
-        self.violation = violation
+    """Holds the violation that ends the look."""
 
 
 def parse(data: bytes) -> tuple[Any, list[Violation]]:
@@ -46,7 +43,7 @@ def parse(data: bytes) -> tuple[Any, list[Violation]]:
     try:
         return json.loads(text, object_pairs_hook=_no_twins, parse_int=_bounded), []
     except _Departure as departure:
-        return None, [departure.violation]
+        return None, [*departure.args]
     except json.JSONDecodeError as error:
         got = f"{error.msg.lower()}, line {error.lineno} column {error.colno}"
         return None, [_not_json("RA190", (), "a JSON document", got, _text_hint(text))]
@@ -101,15 +98,13 @@ def is_sound(document: object) -> bool:
             return False
         if not types & _CONTAINERS:
             return True
-        dicts = [each for each in level if type(each) is dict]
+        # Each object once: a list that contains itself twice has 2 ** 100 values on the last level.
+        dicts = {id(each): each for each in level if type(each) is dict}.values()
         keys = list(chain.from_iterable(dicts))
         if set(map(type, keys)) - {str} or not _is_text(keys):
             return False
-        lists = [each for each in level if type(each) is list]
+        lists = {id(each): each for each in level if type(each) is list}.values()
         level = list(chain(chain.from_iterable(map(dict.values, dicts)), chain.from_iterable(lists)))
-        if len(level) > _WIDE:
-            # A list that contains itself twice has 2 ** 100 values on the last level, and one object.
-            level = list({id(each): each for each in level}.values())
     return False
 
 
@@ -148,7 +143,7 @@ def checked(document: object, path: Path = ()) -> tuple[Any, list[Violation]]:
     try:
         return _copied(document, path, found), found
     except _Departure as departure:
-        return None, [departure.violation]
+        return None, [*departure.args]
 
 
 def _copied(value: object, path: Path, found: list[Violation]) -> object:
@@ -166,7 +161,7 @@ def _copied(value: object, path: Path, found: list[Violation]) -> object:
     elif type(plain) not in SCALARS:
         raise _foreign(path, plain, "value")
     elif type(plain) is int and not -_HUGE < plain < _HUGE:
-        return 1e308 if plain > 0 else -1e308  # Python does not print so many digits; it is merely out of range
+        return max(-1e308, min(plain, 1e308))  # Python does not print so many digits; it is merely out of range
     return plain
 
 

@@ -101,7 +101,7 @@ def explained(
         row: its index in its list, or None.
     """
     raw: Any = found  # whose attributes are typed as perhaps unset
-    inside = "propertyNames" in list(raw.relative_schema_path)[-2:-1]
+    inside = "propertyNames" in raw.relative_schema_path
     way = (*path, *raw.absolute_path, *((raw.instance,) if inside else ()))
     error = _Error(
         "propertyNames" if inside else raw.validator,
