@@ -56,6 +56,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[real_stderr] = os.dup(2)  # what pytest captures later would be lost with the process
 
 
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """Take one worker more than there are processors: some tests wait in real time."""
+    return (yield) + 1
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """End a test that hangs: under xdist it fails as a crash of its worker, and the others run on."""
