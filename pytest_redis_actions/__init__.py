@@ -9,10 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .assertions import LifecycleError as LifecycleError
-    from .assertions import assert_trace as assert_trace
-    from .assertions import assert_transition as assert_transition
-    from .assertions import wait_for as wait_for
     from .contract import ContractError as ContractError
     from .contract import Violation as Violation
     from .contract import validate as validate
@@ -22,48 +18,30 @@ if TYPE_CHECKING:
     from .contract import violations as violations
     from .errors import RedisActionsError as RedisActionsError
     from .errors import RedisActionsWarning as RedisActionsWarning
-    from .handle import Action as Action
-    from .releases import RELEASES as RELEASES
-    from .script import (
-        aborted as aborted,
-    )
-    from .script import (
-        active as active,
-    )
-    from .script import (
-        cancelled as cancelled,
-    )
-    from .script import (
-        cancelling as cancelling,
-    )
-    from .script import (
-        completed as completed,
-    )
-    from .script import (
-        failed as failed,
-    )
-    from .script import (
-        gone as gone,
-    )
-    from .script import (
-        pending as pending,
-    )
-    from .script import (
-        queued as queued,
-    )
-    from .script import (
-        running as running,
-    )
-    from .script import (
-        starting as starting,
-    )
-    from .stub import RedisActions as RedisActions
+    from .facts.releases import RELEASES as RELEASES
+    from .observed.trace_assertions import LifecycleError as LifecycleError
+    from .observed.trace_assertions import assert_trace as assert_trace
+    from .observed.trace_assertions import assert_transition as assert_transition
+    from .observed.trace_assertions import wait_for as wait_for
+    from .operations.script import aborted as aborted
+    from .operations.script import active as active
+    from .operations.script import cancelled as cancelled
+    from .operations.script import cancelling as cancelling
+    from .operations.script import completed as completed
+    from .operations.script import failed as failed
+    from .operations.script import gone as gone
+    from .operations.script import pending as pending
+    from .operations.script import queued as queued
+    from .operations.script import running as running
+    from .operations.script import starting as starting
+    from .stub.action import Action as Action
+    from .stub.stub import RedisActions as RedisActions
 
 __tracebackhide__ = True
 
 _HOMES = {
     **dict.fromkeys(("RedisActionsError", "RedisActionsWarning"), "errors"),
-    "RELEASES": "releases",
+    "RELEASES": "facts.releases",
     **dict.fromkeys(
         (
             "aborted",
@@ -78,7 +56,7 @@ _HOMES = {
             "running",
             "starting",
         ),
-        "script",
+        "operations.script",
     ),
     **dict.fromkeys(
         (
@@ -92,9 +70,9 @@ _HOMES = {
         ),
         "contract",
     ),
-    **dict.fromkeys(("LifecycleError", "assert_trace", "assert_transition", "wait_for"), "assertions"),
-    "Action": "handle",
-    "RedisActions": "stub",
+    **dict.fromkeys(("LifecycleError", "assert_trace", "assert_transition", "wait_for"), "observed.trace_assertions"),
+    "Action": "stub.action",
+    "RedisActions": "stub.stub",
 }
 
 __all__ = sorted(_HOMES)
@@ -102,7 +80,7 @@ __all__ = sorted(_HOMES)
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
-        from .arguments import unknown_in_module
+        from .errors.arguments import unknown_in_module
 
         raise unknown_in_module(__name__, name, (*__all__, "client_contract", "faults", "strategies"))
     from importlib import import_module

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NoReturn
 from .errors import RedisActionsError, UsageError, advice, nearest, safe, shown
 
 if TYPE_CHECKING:
-    from .client_contract.scenarios import Scenario
     from .contract import Violation
+    from .scenarios.catalogue import Scenario
 
 __all__ = ["main"]
 
@@ -97,7 +97,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
 
     for command in (validate, schema):
         command.epilog = f"{_kinds()}\n\n{_STATUS}"
-    from .lifecycle import KINDS
+    from .facts.lifecycle import KINDS
 
     kinds = ", ".join(KINDS)
     life = commands.add_parser("lifecycle", help="print what a status may become, as a table and as a Mermaid diagram")
@@ -159,7 +159,7 @@ class _Version(argparse.Action):
     def __call__(self, *_: object) -> None:
         from importlib.metadata import version
 
-        from .releases import RELEASES
+        from .facts.releases import RELEASES
 
         print(f"pytest-redis-actions {version('pytest-redis-actions')} (releases {', '.join(RELEASES)})")
         sys.exit(0)
@@ -174,14 +174,14 @@ def _kinds() -> str:
 def _demo(given: argparse.Namespace) -> int:
     if sys.stdout.isatty():
         print("redis-actions demo: starting pytest, which takes a few seconds", flush=True)
-    from .demo import run
+    from .commands.demo import run
 
     return run(sys.stdout)
 
 
 def _validate(given: argparse.Namespace) -> int:
     from .contract import ContractError, catalogue
-    from .releases import NEWEST
+    from .facts.releases import NEWEST
 
     contract = {"kind": given.kind, "release": given.release or NEWEST, "profile": given.profile}
     catalogue.schema_file(**contract)  # what is asked for must exist, whatever the files hold
@@ -263,7 +263,7 @@ def _help(commands: Mapping[str, argparse.ArgumentParser], given: argparse.Names
 
 
 def _scenarios(given: argparse.Namespace) -> int:
-    from .client_contract.scenarios import SCENARIOS, find_scenario
+    from .scenarios.catalogue import SCENARIOS, find_scenario
 
     group = ""
     for scenario in [find_scenario(name) for name in given.names] or SCENARIOS:
@@ -300,8 +300,8 @@ def _schema(given: argparse.Namespace) -> int:
 
 
 def _lifecycle(given: argparse.Namespace) -> int:
-    from .lifecycle import check_kind, lifecycle
-    from .releases import NEWEST, check_profile, check_release
+    from .facts.lifecycle import check_kind, lifecycle
+    from .facts.releases import NEWEST, check_profile, check_release
 
     release = check_release(given.release or NEWEST)
     life = lifecycle(check_kind(given.kind), release, check_profile(given.profile))
@@ -313,7 +313,7 @@ def _lifecycle(given: argparse.Namespace) -> int:
 
 
 def _diff(given: argparse.Namespace) -> int:
-    from .differing import changes, rendered
+    from .commands.diff import changes, rendered
 
     first, second = given.releases
     found = changes(first, second, given.kind, profile=given.profile)
@@ -322,11 +322,11 @@ def _diff(given: argparse.Namespace) -> int:
 
 
 def _check_trace(given: argparse.Namespace) -> int:
-    from .assertions import LifecycleError, assert_trace
     from .contract import ContractError
-    from .lifecycle import check_kind
-    from .releases import NEWEST, check_profile, check_release
-    from .trace import check_allow
+    from .facts.lifecycle import check_kind
+    from .facts.releases import NEWEST, check_profile, check_release
+    from .observed.trace_assertions import LifecycleError, assert_trace
+    from .observed.trace_rules import check_allow
 
     contract = {"kind": check_kind(given.kind), "release": check_release(given.release or NEWEST)}
     contract["profile"] = check_profile(given.profile)
@@ -363,7 +363,7 @@ def _observations(name: str) -> tuple[str, object, list[Violation]]:
 
 
 def _explain(given: argparse.Namespace) -> int:
-    from .explaining import explanation, known_codes
+    from .commands.explain import explanation, known_codes
 
     for code in given.codes:
         text = explanation(code.upper())

@@ -6,6 +6,8 @@
 A fault that replaces, spoils or cuts off a reply does not advance the script; one that changes fields, delays the reply
 or closes the connection after it does. Each is a poll. Source: the scenarios in which clients of this API were seen to
 fail; assumed, where no row is cited.
+
+May import: errors, operations.
 """
 
 from __future__ import annotations
@@ -17,10 +19,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from . import wire
-from .arguments import check_number, unknown_in_module, warn, with_example
 from .errors import UsageError, advice, nearest, shown
-from .script import FIELDS, is_json, jump
+from .errors.arguments import check_number, unknown_in_module, warn, with_example
+from .operations import bodies as wire
+from .operations.script import FIELDS, is_json, jump
 
 __all__ = [
     "ABSENT",

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from .session import SessionServer
-    from .stub import RedisActions
+    from .pytest_glue.session import SessionServer
+    from .stub.stub import RedisActions
 
 __tracebackhide__ = True  # a failing fixture shows its message, not its source
 
@@ -64,11 +64,11 @@ def pytest_configure(config: pytest.Config) -> None:
         name: config.getoption(f"redis_actions_{name}") or config.getini(f"redis_actions_{name}") for name in _SETTINGS
     }
     if any(given.values()):
-        from .session import check_settings
+        from .pytest_glue.session import check_settings
 
         check_settings({name: value for name, value in given.items() if value})
     if any(config.getoption(f"redis_actions_{name}") is not None for name in ("score", "score_min", "coverage_min")):
-        from .thresholds import check_thresholds
+        from .pytest_glue.thresholds import check_thresholds
 
         check_thresholds(config)
 
@@ -79,7 +79,7 @@ def _marker(config: pytest.Config) -> str:
     if config.option.markers:
         from dataclasses import fields
 
-        from .options import Options
+        from .stub.options import Options
 
         names = "*, " + ", ".join(field.name for field in fields(Options))
     return f"redis_actions({names}): options of the redis_actions fixture; see `redis-actions help options`."
@@ -88,7 +88,7 @@ def _marker(config: pytest.Config) -> str:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "_redis_actions_release" in metafunc.fixturenames:
         from .errors import RedisActionsError
-        from .session import releases_of
+        from .pytest_glue.session import releases_of
 
         try:
             releases = releases_of(metafunc.definition)
@@ -119,13 +119,13 @@ class _Score:
         config = self._config
         if hasattr(config, "workeroutput"):
             if _wants_coverage(config):
-                from .session import coverage_of
+                from .pytest_glue.session import coverage_of
 
                 config.workeroutput["redis_actions_coverage"] = coverage_of(config).data()
             return
         if not self._ran or not (_wants_coverage(config) or _wants_score(config)):
             return
-        from .thresholds import misses, write_score
+        from .pytest_glue.thresholds import misses, write_score
 
         write_score(config, self._rows.values())
         if misses(config, self._rows.values()) and exitstatus == pytest.ExitCode.OK:
@@ -134,19 +134,19 @@ class _Score:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         config = self._config
         if self._rows:
-            from .thresholds import score_lines
+            from .pytest_glue.thresholds import score_lines
 
             terminalreporter.section("redis_actions: which scenarios the clients pass")
             for line in score_lines(self._rows.values()):
                 terminalreporter.line(line)
         if _wants_coverage(config):
-            from .session import coverage_of
+            from .pytest_glue.session import coverage_of
 
             terminalreporter.section("redis_actions: coverage of the lifecycle")
             for line in coverage_of(config).lines():
                 terminalreporter.line(line)
         if self._ran and (_wants_coverage(config) or _wants_score(config)):
-            from .thresholds import misses, notes
+            from .pytest_glue.thresholds import misses, notes
 
             for line in notes(config, self._rows.values()):
                 terminalreporter.line(line)
@@ -166,7 +166,7 @@ def _wants_coverage(config: pytest.Config) -> bool:
 def pytest_testnodedown(node: Any, error: object) -> None:
     if not _wants_coverage(node.config):
         return
-    from .session import coverage_of
+    from .pytest_glue.session import coverage_of
 
     coverage_of(node.config).merge(getattr(node, "workeroutput", {}).get("redis_actions_coverage", ()))
 
@@ -177,12 +177,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     try:
         result = yield
     finally:
-        assertions = sys.modules.get("pytest_redis_actions.assertions")
+        assertions = sys.modules.get("pytest_redis_actions.observed.trace_assertions")
         left = assertions.never_awaited() if assertions else ()
     if left:
         pytest.fail(f"wait_for(…) was never awaited\n  fix  write await wait_for(…)\n  at   {left[0]}", pytrace=False)
     if any(marker.name == "redis_actions" for marker in item.own_markers):
-        from .session import check_use
+        from .pytest_glue.session import check_use
 
         check_use(item)
     return result
@@ -207,7 +207,7 @@ def pytest_runtest_makereport(
 
 def _session() -> Any:
     """Return the module of that name once a fixture has loaded it; a test may have asked for one while it ran."""
-    return sys.modules.get("pytest_redis_actions.session")
+    return sys.modules.get("pytest_redis_actions.pytest_glue.session")
 
 
 @pytest.fixture(scope="session")
@@ -217,7 +217,7 @@ def redis_actions_server(pytestconfig: pytest.Config) -> Iterator[SessionServer]
     It has `.url`, `.ca_file` and `.auth`, as the settings of the session set them, for applications that are configured
     once. Between two tests it answers 503, and so it does during a test whose marker puts the stub on another port.
     """
-    from .session import SessionServer
+    from .pytest_glue.session import SessionServer
 
     server = SessionServer(pytestconfig)
     yield server
@@ -242,7 +242,7 @@ def redis_actions_factory(redis_actions_server: SessionServer) -> Callable[..., 
 
 @pytest.fixture
 def _redis_actions_release(request: pytest.FixtureRequest) -> str:
-    from .session import release_for
+    from .pytest_glue.session import release_for
 
     return release_for(request)
 

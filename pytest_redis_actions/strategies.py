@@ -16,10 +16,10 @@ except ImportError:
 
     raise MissingExtra("pytest_redis_actions.strategies", extra="hypothesis", missing="hypothesis") from None
 
-from .arguments import unknown_in_module, with_example
 from .errors import UsageError, advice, shown
-from .lifecycle import STATE_MACHINE, TASK, V2, check_kind, lifecycle
-from .releases import NEWEST, check_profile, check_release, not_before
+from .errors.arguments import unknown_in_module, with_example
+from .facts.lifecycle import STATE_MACHINE, TASK, V2, check_kind, lifecycle
+from .facts.releases import NEWEST, check_profile, check_release, not_before
 
 __all__ = [
     "RULES",

@@ -8,8 +8,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from pytest_redis_actions.driving.reach import REACH
-from pytest_redis_actions.options import Options
 from pytest_redis_actions.plugin import _SETTINGS
+from pytest_redis_actions.stub.options import Options
 
 GUIDES = Path(__file__).parent.parent / "pytest_redis_actions" / "guides"
 

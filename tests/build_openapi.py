@@ -18,12 +18,12 @@ import adequacy
 import audit
 from openapi_words import FIELDS, OPERATIONS, PLACEHOLDERS, REPLY_FIELDS, TAGS
 
-from pytest_redis_actions.access import ROLES, may
 from pytest_redis_actions.contract import catalogue
 from pytest_redis_actions.errors import ReleaseError
-from pytest_redis_actions.parameters import CLUSTER_ACTIONS, NODE_ACTIONS, NOTHING, UNDOCUMENTED, WORDS, Carried
-from pytest_redis_actions.releases import NEWEST, RELEASES, SINCE
-from pytest_redis_actions.routes import ROUTES, Read, Route, Start
+from pytest_redis_actions.facts.access import ROLES, may
+from pytest_redis_actions.facts.parameters import CLUSTER_ACTIONS, NODE_ACTIONS, NOTHING, UNDOCUMENTED, WORDS, Carried
+from pytest_redis_actions.facts.releases import NEWEST, RELEASES, SINCE
+from pytest_redis_actions.facts.routes import ROUTES, Read, Route, Start
 
 FILE = adequacy.SCHEMAS / "openapi.json"
 OVERLAY = adequacy.SCHEMAS / "openapi.stub.json"

@@ -18,8 +18,8 @@ import pytest
 import requests
 import trustme
 
-import pytest_redis_actions.assertions
-import pytest_redis_actions.session
+import pytest_redis_actions.observed.trace_assertions
+import pytest_redis_actions.pytest_glue.session
 
 # Some tests run whole suites in this process; pytester forgets what those import, and a library that is loaded twice
 # is two libraries (cryptography, below trustme, cannot even bear it). What is loaded here is loaded once.
@@ -29,8 +29,8 @@ LOADED_ONCE = (
     httpx,
     httpcore,
     anyio._backends._asyncio,
-    pytest_redis_actions.session,
-    pytest_redis_actions.assertions,
+    pytest_redis_actions.pytest_glue.session,
+    pytest_redis_actions.observed.trace_assertions,
 )
 
 pytest_plugins = ["pytester"]

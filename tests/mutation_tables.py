@@ -6,20 +6,20 @@ from collections.abc import Mapping
 
 _CONTRACT = ("test_contract", "test_evidence_tables")
 TESTS: Mapping[str, tuple[str, ...]] = {
-    "lifecycle.py": ("test_lifecycle", "test_script", "test_assertions"),
-    "access.py": ("test_access", "test_endpoint"),
-    "wire.py": ("test_wire", "test_endpoint", "test_conformance"),
-    "routes.py": ("test_routes", "test_endpoint", "test_access", "test_conformance"),
-    "script.py": ("test_script", "test_endpoint", "test_laws"),
-    "trace.py": ("test_trace", "test_assertions", "test_hostile_values"),
-    "plain.py": ("test_plain", "test_hostile_values"),
+    "facts/lifecycle.py": ("test_lifecycle", "test_script", "test_trace_assertions"),
+    "facts/access.py": ("test_access", "test_endpoint"),
+    "operations/bodies.py": ("test_bodies", "test_endpoint", "test_conformance"),
+    "facts/routes.py": ("test_routes", "test_endpoint", "test_access", "test_conformance"),
+    "operations/script.py": ("test_script", "test_endpoint", "test_laws"),
+    "observed/trace_rules.py": ("test_trace_rules", "test_trace_assertions", "test_hostile_values"),
+    "errors/plain.py": ("test_plain", "test_hostile_values"),
     "contract/__init__.py": _CONTRACT,
     "contract/catalogue.py": _CONTRACT,
     "contract/documents.py": (*_CONTRACT, "test_hostile_values"),
     "contract/engine.py": (*_CONTRACT, "test_hostile_values"),
     "contract/explain.py": _CONTRACT,
     "contract/violation.py": _CONTRACT,
-    "client_contract/verdicts.py": ("test_verdicts",),
+    "scenarios/verdicts.py": ("test_verdicts",),
     "driving/ledger.py": ("test_ledger", "test_driving"),
 }
 """Module -> the files of the fast tests that belong to it; the one table to change when a file moves."""
@@ -46,13 +46,13 @@ EQUIVALENT: Mapping[tuple[str, str, str, str], str] = {
         "return Entry(party, wake, (0.0, 1.0))",
     ): _NEVER,
     (
-        "lifecycle.py",
+        "facts/lifecycle.py",
         "Lifecycle.path",
         "seen.add(following)",
         "pass",
     ): "No lifecycle has a circle: a state that is looked at twice costs time only.",
     (
-        "routes.py",
+        "facts/routes.py",
         "_distance",
         "return 9, 9",
         "return 10, 9",

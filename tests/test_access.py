@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from pytest_redis_actions.access import ROLES, Access, may
 from pytest_redis_actions.errors import UsageError
-from pytest_redis_actions.releases import RELEASES
-from pytest_redis_actions.routes import ROUTES
+from pytest_redis_actions.facts.access import ROLES, Access, may
+from pytest_redis_actions.facts.releases import RELEASES
+from pytest_redis_actions.facts.routes import ROUTES
 
 
 def basic(user: str, password: str) -> str:

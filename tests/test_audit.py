@@ -16,12 +16,13 @@ import build_openapi
 import pytest
 from audit import name_of
 
-from pytest_redis_actions import access, parameters, violations
-from pytest_redis_actions.access import ROLES, may
+from pytest_redis_actions import violations
 from pytest_redis_actions.contract import catalogue, engine
-from pytest_redis_actions.lifecycle import TASK, lifecycle
-from pytest_redis_actions.releases import NEWEST, has
-from pytest_redis_actions.routes import _UNPLAYED, ROUTES, Read, Route, Start
+from pytest_redis_actions.facts import access, parameters
+from pytest_redis_actions.facts.access import ROLES, may
+from pytest_redis_actions.facts.lifecycle import TASK, lifecycle
+from pytest_redis_actions.facts.releases import NEWEST, has
+from pytest_redis_actions.facts.routes import _UNPLAYED, ROUTES, Read, Route, Start
 
 FACTS, SOURCE = audit.load()
 RELEASES = tuple(audit.FOLDERS)

@@ -17,10 +17,10 @@ from test_evidence import facts
 
 from pytest_redis_actions import cli
 from pytest_redis_actions.cli import main
+from pytest_redis_actions.commands.explain import explanation
 from pytest_redis_actions.contract import CODES, catalogue
-from pytest_redis_actions.explaining import explanation
-from pytest_redis_actions.lifecycle import KINDS
-from pytest_redis_actions.trace import RULES, SOURCES
+from pytest_redis_actions.facts.lifecycle import KINDS
+from pytest_redis_actions.observed.trace_rules import RULES, SOURCES
 
 COMMANDS = ("demo", "validate", "scenarios", "schema", "lifecycle", "diff", "check-trace", "explain", "help")
 
@@ -357,7 +357,7 @@ def test_the_demo_speaks_on_a_terminal_before_it_loads_anything(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.setitem(sys.modules, "pytest_redis_actions.demo", None)
+    monkeypatch.setitem(sys.modules, "pytest_redis_actions.commands.demo", None)
 
     with pytest.raises(ImportError):
         main(["demo"])

@@ -34,9 +34,9 @@ from pytest_redis_actions.driving.block import Block
 from pytest_redis_actions.driving.interruption import interruptible
 from pytest_redis_actions.driving.ledger import OutsideThread
 from pytest_redis_actions.errors import StandStill, explained
-from pytest_redis_actions.options import Options
 from pytest_redis_actions.server import StubServer
 from pytest_redis_actions.server.certificates import Authority
+from pytest_redis_actions.stub.options import Options
 
 EXAMPLES = Path(__file__).parent / "examples" / "contract"
 sys.path.insert(0, str(EXAMPLES))

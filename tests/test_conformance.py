@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from test_laws import KINDS, scripts
 
 from pytest_redis_actions import ContractError, RedisActions
-from pytest_redis_actions.access import Access
+from pytest_redis_actions.api.endpoint import Endpoint, Request
 from pytest_redis_actions.clock import VirtualClock
 from pytest_redis_actions.contract import validate_exchanges
-from pytest_redis_actions.endpoint import Endpoint, Request
-from pytest_redis_actions.lifecycle import STATE_MACHINE, TASK
-from pytest_redis_actions.model import Place
-from pytest_redis_actions.parameters import Carried
-from pytest_redis_actions.releases import RELEASES
-from pytest_redis_actions.routes import ROUTES, Start
+from pytest_redis_actions.facts.access import Access
+from pytest_redis_actions.facts.lifecycle import STATE_MACHINE, TASK
+from pytest_redis_actions.facts.parameters import Carried
+from pytest_redis_actions.facts.releases import RELEASES
+from pytest_redis_actions.facts.routes import ROUTES, Start
+from pytest_redis_actions.operations.operation import Place
 
 READS = [
     "/v1/actions", "/v1/actions/bdb/1", "/v2/actions", "/v1/nodes/actions", "/v1/nodes/1/actions",

@@ -23,7 +23,7 @@ from pytest_redis_actions import (
 from pytest_redis_actions.contract import CODES, Violation, catalogue, documents, validate_exchanges
 from pytest_redis_actions.contract.engine import LIMIT, find
 from pytest_redis_actions.errors import ReleaseError, UsageError
-from pytest_redis_actions.releases import RELEASES
+from pytest_redis_actions.facts.releases import RELEASES
 
 DATA = Path(__file__).parent / "data"
 UID = "159ca2f8-7bf3-4cda-97e8-4eb560665c28"

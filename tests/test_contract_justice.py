@@ -20,8 +20,8 @@ from test_client_contract import is_asked
 from pytest_redis_actions.client_contract import SCENARIOS, ActionsClientContract, Scenario, Target
 from pytest_redis_actions.client_contract.capabilities import capabilities_of
 from pytest_redis_actions.client_contract.contract import Miss, client_of, judge
-from pytest_redis_actions.client_contract.scenarios import find_scenario
-from pytest_redis_actions.client_contract.verdicts import Kind
+from pytest_redis_actions.scenarios.catalogue import find_scenario
+from pytest_redis_actions.scenarios.verdicts import Kind
 from pytest_redis_actions.server.certificates import Authority
 
 import test_sound  # isort: skip  # its folder is put on the path by test_client_contract

@@ -13,8 +13,8 @@ import pytest
 import raw_pollers
 
 from pytest_redis_actions import RedisActions, running
-from pytest_redis_actions.options import Options
 from pytest_redis_actions.server import StubServer
+from pytest_redis_actions.stub.options import Options
 
 INTERVALS = (0.5, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 13)
 POLLS = 8

@@ -8,17 +8,27 @@ from typing import Any
 import pytest
 
 from pytest_redis_actions import faults
-from pytest_redis_actions.access import Access
+from pytest_redis_actions.api.endpoint import Endpoint, Reply, Request
+from pytest_redis_actions.api.fault_schedule import Injected
 from pytest_redis_actions.clock import VirtualClock
 from pytest_redis_actions.contract import validate_exchanges
-from pytest_redis_actions.endpoint import Endpoint, Reply, Request
 from pytest_redis_actions.errors import ScriptError, UsageError
-from pytest_redis_actions.injection import Injected
-from pytest_redis_actions.lifecycle import OTHER, STATE_MACHINE, TASK
-from pytest_redis_actions.model import Place
-from pytest_redis_actions.releases import RELEASES
-from pytest_redis_actions.routes import ROUTES, Route
-from pytest_redis_actions.script import Step, active, completed, failed, gone, pending, queued, running, starting
+from pytest_redis_actions.facts.access import Access
+from pytest_redis_actions.facts.lifecycle import OTHER, STATE_MACHINE, TASK
+from pytest_redis_actions.facts.releases import RELEASES
+from pytest_redis_actions.facts.routes import ROUTES, Route
+from pytest_redis_actions.operations.operation import Place
+from pytest_redis_actions.operations.script import (
+    Step,
+    active,
+    completed,
+    failed,
+    gone,
+    pending,
+    queued,
+    running,
+    starting,
+)
 
 GET, POST, PUT, DELETE = "GET", "POST", "PUT", "DELETE"
 

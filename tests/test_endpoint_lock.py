@@ -10,10 +10,10 @@ import pytest
 import requests
 
 from pytest_redis_actions import Action, RedisActions, active, completed, faults, gone, queued, running, starting
-from pytest_redis_actions.endpoint import Endpoint, Request
-from pytest_redis_actions.injection import Injection
-from pytest_redis_actions.records import Records
-from pytest_redis_actions.starts import Starting
+from pytest_redis_actions.api.endpoint import Endpoint, Request
+from pytest_redis_actions.api.fault_schedule import Injection
+from pytest_redis_actions.api.starting import Starting
+from pytest_redis_actions.operations.store import Records
 
 
 class OwnedLock:

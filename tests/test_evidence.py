@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from markdown import PAGES
 
-from pytest_redis_actions.citing import INFERRED, ONE_CAPTURE
+from pytest_redis_actions.errors.citing import INFERRED, ONE_CAPTURE
 
 ROOT = Path(__file__).parent.parent
 EVIDENCE = ROOT / "schemas" / "evidence.md"

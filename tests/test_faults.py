@@ -16,7 +16,7 @@ from http_bytes import Wire
 
 from pytest_redis_actions import Action, LifecycleError, RedisActions, active, assert_trace, completed, faults, running
 from pytest_redis_actions.errors import UnfiredFaults, UsageError
-from pytest_redis_actions.script import Step
+from pytest_redis_actions.operations.script import Step
 
 Make = Callable[..., RedisActions]
 

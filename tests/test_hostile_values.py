@@ -28,8 +28,8 @@ from pytest_redis_actions.clock import VirtualClock
 from pytest_redis_actions.contract import catalogue, documents, engine
 from pytest_redis_actions.contract.engine import find
 from pytest_redis_actions.errors import RedisActionsError
-from pytest_redis_actions.plain import safe
-from pytest_redis_actions.releases import PROFILES, RELEASES
+from pytest_redis_actions.errors.plain import safe
+from pytest_redis_actions.facts.releases import PROFILES, RELEASES
 
 TASK = {
     "action_uid": "159ca2f8", "name": "retry_bdb", "node_uid": "1", "progress": "50", "status": "running",

@@ -14,7 +14,7 @@ import requests
 from http_bytes import Wire
 
 from pytest_redis_actions import RedisActions
-from pytest_redis_actions.incidents import Incident, Incidents
+from pytest_redis_actions.api.incidents import Incident, Incidents
 
 Make = Callable[..., RedisActions]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pytest_redis_actions.journal import Exchange, Journal, error_code_of
-from pytest_redis_actions.redaction import Headers
+from pytest_redis_actions.observed.journal import Exchange, Journal, error_code_of
+from pytest_redis_actions.observed.redaction import Headers
 
 
 def exchange(number: int, **changes: Any) -> Exchange:

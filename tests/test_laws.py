@@ -9,13 +9,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_redis_actions.access import Access
+from pytest_redis_actions.api.endpoint import Endpoint, Request
 from pytest_redis_actions.clock import VirtualClock
-from pytest_redis_actions.endpoint import Endpoint, Request
-from pytest_redis_actions.lifecycle import OTHER, STATE_MACHINE, TASK, lifecycle
-from pytest_redis_actions.model import Operation, observe
-from pytest_redis_actions.releases import RELEASES
-from pytest_redis_actions.script import Script, Step
+from pytest_redis_actions.facts.access import Access
+from pytest_redis_actions.facts.lifecycle import OTHER, STATE_MACHINE, TASK, lifecycle
+from pytest_redis_actions.facts.releases import RELEASES
+from pytest_redis_actions.operations.operation import Operation, observe
+from pytest_redis_actions.operations.script import Script, Step
 
 KINDS = st.sampled_from([TASK, STATE_MACHINE, OTHER])
 

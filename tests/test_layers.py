@@ -1,11 +1,15 @@
-"""The house: arrows point down, the core needs nothing but the standard library, and loading the plugin is cheap."""
+"""Folders import what they say they may, the core needs nothing but the standard library, and the plugin is light.
+
+What a folder may import, and which of its modules others may import, stands in the docstring of its `__init__`.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
-from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -14,137 +18,117 @@ import pytest_redis_actions
 from pytest_redis_actions import driving
 
 PACKAGE = Path(__file__).parent.parent / "pytest_redis_actions"
-
-# From the ground up; a module imports from lower floors only, never from its own.
-FLOORS: tuple[tuple[str, ...], ...] = (
-    ("plain",),
-    ("errors", "bundled", "incidents", "citing"),
-    ("arguments",),
-    ("releases", "redaction"),
-    ("lifecycle", "access", "clock", "parameters"),
-    ("script", "strategies"),
-    ("model", "routes"),
-    ("wire", "journal", "records", "trace", "coverage"),
-    ("timeline", "faults"),
-    ("messages", "injection", "past_end"),
-    ("starts",),
-    ("endpoint", "options"),
-    ("assertions", "polling", "report"),
-    ("handle",),
-    ("stub",),
-    ("session",),
-    ("thresholds",),
-    ("demo", "explaining", "differing"),
-    ("plugin", "cli"),
-    ("__main__",),
-)
-CORE = (
-    "arguments", "errors", "releases", "lifecycle", "access", "clock", "script", "model", "routes", "wire", "journal",
-    "records", "endpoint", "options", "bundled", "trace", "timeline", "assertions", "polling", "coverage", "messages",
-    "faults", "injection", "report", "handle", "starts", "redaction", "plain", "incidents", "past_end", "parameters",
-    "citing",
-)  # fmt: skip
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
-CONTRACT = sorted((PACKAGE / "contract").glob("*.py"))
-DRIVING = (
-    "places",
-    "interruption",
-    "readings",
-    "replacing",
-    "ledger",
-    "opened",
-    "private",
-    "targets",
-    "threads",
-    "locks",
-    "tasks",
-    "standins",
-    "reach",
-    "stacks",
-    "effort",
-    "advising",
-    "watch",
-    "block",
-    "__init__",
-)  # from the ground up
-SERVER = ("certificates", "framing", "handshake", "connection", "listener", "wsgi", "stub_server", "__init__")
-ROOMS = (".contract", ".driving", ".client_contract", ".server", ".guides")
-CATALOGUE = ("outcome", "verdicts", "scenarios")  # lies below the stub, which can play it
-JUDGES = ("target", "capabilities", "watch", "calls", "running", "score", "contract")  # lie above the session
-EVERY_FILE = sorted(PACKAGE.rglob("*.py"))
+FOLDERS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+FLOORS = sorted([*FOLDERS, "faults"])
+FILES = sorted(PACKAGE.rglob("*.py"))
+CORE = ("errors", "facts", "operations", "faults", "driving", "clock", "observed", "api", "scenarios")
+PUBLIC = {"__init__.py", "faults.py", "strategies.py", "client_contract", "errors", "clock"}
+WAYS_IN = {"__main__.py", "plugin.py", "cli.py"}
+DATA = {"guides", "py.typed", "schemas", "quickstart"}
 
 
-def imports(module: str) -> set[str]:
-    """Return what a module imports: "." and the name for our own, otherwise the top-level package."""
-    return imports_of(PACKAGE / f"{module}.py")
+def named(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
 
 
-@cache
-def nodes_of(path: Path) -> tuple[ast.AST, ...]:
-    """Return the nodes of a file's syntax tree."""
-    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+def module_of(path: Path) -> str:
+    """Return "facts.routes", "facts" for its `__init__`, and "" for that of the package."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
 
 
-def imports_of(path: Path) -> set[str]:
-    """Return the same for any file; what is one floor up is written with two dots."""
-    found = set()
-    for node in nodes_of(path):
+MODULES = {module_of(path): path for path in FILES}
+
+
+def imports_of(path: Path) -> tuple[set[str], set[str]]:
+    """Return what a file imports, type imports included: modules of ours, and top-level packages of others."""
+    package = list(path.relative_to(PACKAGE).parent.parts)
+    ours, others = set(), set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level:
-            dots = "." * node.level
-            found |= {dots + node.module} if node.module else {dots + alias.name for alias in node.names}
+            others |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            others.add(str(node.module).split(".")[0])
         elif isinstance(node, ast.ImportFrom):
-            found.add((node.module or "").split(".")[0])
-    return found
+            base = [*package[: len(package) - node.level + 1], *(node.module or "").split(".")]
+            start = ".".join(filter(None, base))
+            for alias in node.names:
+                name = f"{start}.{alias.name}".lstrip(".")
+                ours.add(name if name in MODULES else start)
+    return ours, others
 
 
-def floor_of(module: str) -> int:
-    return next(number for number, floor in enumerate(FLOORS) if module in floor)
+def folder_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def said(folder: str, word: str) -> set[str]:
+    """Return the names after "May import:" or "Public:" in a folder's docstring."""
+    tree = ast.parse(MODULES[folder].read_text(encoding="utf-8"))
+    text = " ".join((ast.get_docstring(tree) or "").split())
+    found = re.search(rf"{word}: ([^.]*)\.", text)
+    assert found, f"the docstring of {folder} has no line {word!r}"
+    return set() if found[1].startswith(("nothing", "the names")) else set(found[1].split(", "))
+
+
+def used_by(folder: str) -> set[str]:
+    """Return the modules of other folders that the modules of a folder import."""
+    found = set().union(*(imports_of(path)[0] for module, path in MODULES.items() if folder_of(module) == folder))
+    return {module for module in found if folder_of(module) != folder}
+
+
+def test_every_entry_is_a_folder_of_ours_a_public_name_or_a_way_in() -> None:
+    entries = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
+
+    assert entries - set(FOLDERS) - PUBLIC - WAYS_IN - DATA == set()
+
+
+def test_there_are_folders() -> None:
+    assert len(FOLDERS) >= 12
 
 
 def test_no_module_has_the_name_of_something_public() -> None:
     # Importing the module would put it in the place of the function.
-    assert not {*MODULES} & {*pytest_redis_actions.__all__}
+    top = {module for module in MODULES if "." not in module}
+
+    assert not top & {*pytest_redis_actions.__all__}
 
 
-def test_every_module_has_a_floor() -> None:
-    assert sorted(module for floor in FLOORS for module in floor) == MODULES
+@pytest.mark.parametrize("folder", FLOORS)
+def test_a_folder_imports_what_it_says_and_nothing_else(folder: str) -> None:
+    assert {folder_of(module) for module in used_by(folder)} == said(folder, "May import")
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_arrows_point_down(module: str) -> None:
-    for name in imports(module):
-        if name.startswith(".") and not name.startswith(ROOMS):
-            assert floor_of(name[1:]) < floor_of(module), f"{module} imports {name}"
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_others_import_the_public_modules_of_a_folder_and_no_others(folder: str) -> None:
+    used = {module for path in FILES for module in imports_of(path)[0] if not named(path).startswith(f"{folder}/")}
+    inner = {module.partition(".")[2] for module in used if folder_of(module) == folder} - {""}
+
+    assert inner == said(folder, "Public")
 
 
-@pytest.mark.parametrize("path", CONTRACT, ids=lambda path: path.stem)
-def test_the_contract_stands_beside_the_core_and_knows_no_server(path: Path) -> None:
-    below = {name[2:] for name in imports_of(path) if name.startswith("..")}
+def test_folders_import_downwards_only() -> None:
+    order = list(TopologicalSorter({folder: said(folder, "May import") for folder in FLOORS}).static_order())
 
-    assert below <= {"plain", "bundled", "citing", "errors", "arguments", "releases", "lifecycle"}
-
-
-@pytest.mark.parametrize("module", DRIVING)
-def test_driving_knows_nothing_of_the_api_and_its_arrows_point_down_too(module: str) -> None:
-    found = imports_of(PACKAGE / "driving" / f"{module}.py")
-
-    assert {name[2:] for name in found if name.startswith("..")} <= {"errors"}
-    assert {name for name in found if not name.startswith(".")} <= set(sys.stdlib_module_names)
-    for name in found:
-        if name.startswith(".") and not name.startswith(".."):
-            assert DRIVING.index(name[1:]) < DRIVING.index(module), f"{module} imports {name}"
+    assert sorted(order) == FLOORS
+    assert order[0] == "errors"
 
 
-def test_every_module_of_driving_has_its_floor() -> None:
-    assert sorted(DRIVING) == sorted(path.stem for path in (PACKAGE / "driving").glob("*.py"))
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_modules_of_a_folder_import_downwards_only(folder: str) -> None:
+    modules = [module for module in MODULES if folder_of(module) == folder]
+    graph = {each: {name for name in imports_of(MODULES[each])[0] if name in modules} for each in modules}
+
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
 
 
 def test_driving_is_used_through_its_face_only() -> None:
     used = set()
-    for path in EVERY_FILE:
-        nodes = [] if path.parent.name == "driving" else nodes_of(path)
+    for path in FILES:
+        nodes = [] if path.parent.name == "driving" else list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
         froms = [each for each in nodes if isinstance(each, ast.ImportFrom) and "driving" in (each.module or "")]
         words = [each.value for each in nodes if isinstance(each, ast.Constant) and isinstance(each.value, str)]
         used |= {alias.name for each in froms for alias in each.names}
@@ -153,101 +137,38 @@ def test_driving_is_used_through_its_face_only() -> None:
         assert not [word for word in words if ".driving." in word], path  # such as a key of sys.modules
 
     assert used == {*driving.__all__}
-
-
-def test_the_face_of_driving_has_no_other_names() -> None:
     assert all(hasattr(driving, name) for name in driving.__all__)
     assert not hasattr(driving, "Ledger")
 
 
-@pytest.mark.parametrize("module", SERVER)
-def test_the_arrows_of_the_server_point_down(module: str) -> None:
-    for name in imports_of(PACKAGE / "server" / f"{module}.py"):
-        if name.startswith("..") and not name.startswith("..driving"):
-            assert floor_of(name[2:]) <= floor_of("endpoint"), name
-        elif name.startswith(".") and not name.startswith(".."):
-            assert SERVER.index(name[1:]) < SERVER.index(module), name
+def test_a_circle_would_be_found() -> None:
+    with pytest.raises(CycleError):
+        TopologicalSorter({"a": {"b"}, "b": {"a"}}).prepare()
 
 
-def test_every_module_of_the_server_has_its_floor() -> None:
-    assert sorted(SERVER) == sorted(path.stem for path in (PACKAGE / "server").glob("*.py"))
+@pytest.mark.parametrize("path", FILES, ids=named)
+def test_the_core_imports_the_standard_library_only(path: Path) -> None:
+    if named(path).startswith(CORE):
+        assert imports_of(path)[1] - {*sys.stdlib_module_names} == set()
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if name not in ("stub", "session", "demo")])
-def test_who_knows_the_server(module: str) -> None:
-    assert not {name for name in imports(module) if name.startswith(".server")}
-
-
-@pytest.mark.parametrize("module", [*CATALOGUE, *JUDGES])
-def test_the_arrows_of_the_client_contract_point_down(module: str) -> None:
-    found = imports_of(PACKAGE / "client_contract" / f"{module}.py")
-    order = ["", *CATALOGUE, *JUDGES]
-    under_a_name = {"scenarios": {"stub", "handle"}, "contract": {"authority", "session"}}.get(module, set())
-
-    for name in found:
-        if name.startswith("..") and not name.startswith("..driving"):
-            assert name[2:] in under_a_name or module in JUDGES or floor_of(name[2:]) < floor_of("stub"), name
-        elif name.startswith(".") and not name.startswith(".."):
-            assert order.index(name[1:]) < order.index(module), name
-
-
-def test_the_client_contract_has_no_other_modules() -> None:
-    files = {path.stem for path in (PACKAGE / "client_contract").glob("*.py")}
-
-    assert files == {"__init__", *CATALOGUE, *JUDGES}
-
-
-def test_the_guides_need_nothing_of_ours_and_the_command_line_alone_has_them() -> None:
-    assert not {name for name in imports_of(PACKAGE / "guides" / "__init__.py") if name.startswith(".")}
-    assert [module for module in MODULES if ".guides" in imports(module)] == ["cli"]
-
-
-def test_the_catalogue_is_read_without_pytest_and_without_a_server() -> None:
-    loaded = loaded_by("from pytest_redis_actions.client_contract import SCENARIOS")
-
-    assert not loaded & {"pytest", "werkzeug", "pytest_httpserver", "jsonschema", "pytest_redis_actions.stub"}
-
-
-@pytest.mark.parametrize("module", [name for name in MODULES if name not in ("stub", "thresholds", "cli")])
-def test_who_knows_the_client_contract(module: str) -> None:
-    assert not {name for name in imports(module) if name.startswith(".client_contract")}
-
-
-@pytest.mark.parametrize("module", [name for name in MODULES if name not in ("clock", "session", "stub")])
-def test_only_the_clock_drives(module: str) -> None:
-    assert not {name for name in imports(module) if name.startswith(".driving")}
-
-
-@pytest.mark.parametrize("module", [*CORE, *(f"server/{name}" for name in SERVER)])
-def test_nothing_below_the_stub_knows_the_contract(module: str) -> None:
-    assert not {name for name in imports(module) if name.lstrip(".").startswith("contract")}
-
-
-@pytest.mark.parametrize("module", CORE)
-def test_the_core_imports_the_standard_library_only(module: str) -> None:
-    outside = {name for name in imports(module) if not name.startswith(".")} - set(sys.stdlib_module_names)
-
-    assert outside == set()
-
-
-@pytest.mark.parametrize("module", [name for name in MODULES if name not in ("clock", "demo")])
-def test_the_clock_is_the_only_source_of_time(module: str) -> None:
-    assert imports(module) & {"time", "datetime", "sched"} == set()
+@pytest.mark.parametrize("path", FILES, ids=named)
+def test_the_clock_is_the_only_source_of_time(path: Path) -> None:
+    if not named(path).startswith(("clock/", "driving/", "server/", "commands/demo", "client_contract/")):
+        assert imports_of(path)[1] & {"time", "datetime", "sched"} == set()
 
 
 def test_the_plugin_itself_imports_pytest_only() -> None:
-    outside = {name for name in imports("plugin") if not name.startswith(".")} - set(sys.stdlib_module_names)
-
-    assert outside == {"pytest"}
+    assert imports_of(PACKAGE / "plugin.py")[1] - {*sys.stdlib_module_names} == {"pytest"}
 
 
-@pytest.mark.parametrize("path", EVERY_FILE, ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", FILES, ids=named)
 def test_nothing_is_evaluated_and_nothing_is_unpickled(path: Path) -> None:
-    calls = [node.func for node in nodes_of(path) if isinstance(node, ast.Call)]
-    called = {function.id for function in calls if isinstance(function, ast.Name)}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
 
     assert called & {"eval", "exec", "compile", "__import__"} == set()
-    assert imports_of(path) & {"pickle", "marshal", "shelve"} == set()
+    assert imports_of(path)[1] & {"pickle", "marshal", "shelve"} == set()
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -255,6 +176,12 @@ def loaded_by(statement: str) -> set[str]:
     code = f"import sys; {statement}; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
+
+
+def test_the_catalogue_is_read_without_pytest_and_without_a_server() -> None:
+    loaded = loaded_by("from pytest_redis_actions.client_contract import SCENARIOS")
+
+    assert not loaded & {"pytest", "werkzeug", "pytest_httpserver", "jsonschema", "pytest_redis_actions.stub.stub"}
 
 
 def test_loading_the_plugin_loads_neither_an_http_server_nor_a_validator() -> None:
@@ -279,4 +206,4 @@ def test_the_validators_load_no_engine_before_a_document_is_looked_at() -> None:
 def test_a_clock_that_nobody_drives_loads_nothing_of_it() -> None:
     loaded = loaded_by("from pytest_redis_actions.clock import VirtualClock; VirtualClock().sleep(5)")
 
-    assert not {name for name in loaded if name.startswith("pytest_redis_actions.driving")}
+    assert not {name for name in loaded if name.startswith("pytest_redis_actions.driving.")}

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_redis_actions.errors import UsageError
-from pytest_redis_actions.lifecycle import KINDS, OTHER, STATE_MACHINE, TASK, V2, check_kind, lifecycle, owners
-from pytest_redis_actions.releases import RELEASES
+from pytest_redis_actions.facts.lifecycle import KINDS, OTHER, STATE_MACHINE, TASK, V2, check_kind, lifecycle, owners
+from pytest_redis_actions.facts.releases import RELEASES
 
 # Typed from the diagrams, not from the tables: E-LIFE-1, E-LIFE-2, E-LIFE-3, E-LIFE-5.
 TASK_ARROWS = {

@@ -92,12 +92,12 @@ def test_a_sample_of_every_module_is_killed() -> None:
 
 ANSWERS = """\
 import mutation
-mutation.TESTS = {"plain.py": ("test_plain",)}
+mutation.TESTS = {"errors/plain.py": ("test_plain",)}
 mutation.prepare()
-source = (mutation.PACKAGE / "plain.py").read_text(encoding="utf-8")
+source = (mutation.PACKAGE / "errors/plain.py").read_text(encoding="utf-8")
 start = source[:source.index("def safe(")].count("\\n") + 1
 drawn = [
-    mutation.Mutant("plain.py", "", "", "", source.replace("    return text\\n", changed, 1), start, within)
+    mutation.Mutant("errors/plain.py", "", "", "", source.replace("    return text\\n", changed, 1), start, within)
     for changed in ("    return str(text)\\n", "    return text + '?'\\n", "    while True: pass\\n")
     for within in ((start, 0) if "while" not in changed else (start,))
 ]

@@ -32,8 +32,8 @@ from test_payloads import PAYLOADS
 
 from pytest_redis_actions import RedisActions
 from pytest_redis_actions.contract import catalogue
-from pytest_redis_actions.releases import NEWEST, RELEASES
-from pytest_redis_actions.routes import ROUTES
+from pytest_redis_actions.facts.releases import NEWEST, RELEASES
+from pytest_redis_actions.facts.routes import ROUTES
 
 # Left out: unsupported_method, because of databases, shards, modules and users only what starts an action is played,
 # and another method there is no route rather than a 405.

@@ -11,8 +11,8 @@ from pytest_redis_actions import Action, RedisActions, completed, failed, faults
 from pytest_redis_actions.clock import VirtualClock
 from pytest_redis_actions.errors import EndlessWait
 from pytest_redis_actions.faults import jump
-from pytest_redis_actions.past_end import PolledOn
-from pytest_redis_actions.script import active
+from pytest_redis_actions.observed.past_end import PolledOn
+from pytest_redis_actions.operations.script import active
 
 # What is a row
 

@@ -11,7 +11,7 @@ import pytest
 from hostile import EVIL, HOSTILE
 
 from pytest_redis_actions.errors import nearest, shown
-from pytest_redis_actions.plain import exact, safe
+from pytest_redis_actions.errors.plain import exact, safe
 
 
 def test_a_plain_text_stays_as_it_is() -> None:

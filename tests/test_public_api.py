@@ -14,7 +14,7 @@ import pytest_redis_actions
 from pytest_redis_actions import Action, RedisActions
 from pytest_redis_actions.client_contract import SCENARIOS, ActionsClientContract, Target
 from pytest_redis_actions.clock import VirtualClock
-from pytest_redis_actions.options import Options
+from pytest_redis_actions.stub.options import Options
 
 STEPS = (
     "queued", "starting", "running", "cancelling", "cancelled", "aborted", "completed", "failed", "pending", "active",

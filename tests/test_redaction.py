@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_redis_actions.redaction import Headers, blank, safe_target, secrets_of
+from pytest_redis_actions.observed.redaction import Headers, blank, safe_target, secrets_of
 
 
 def test_values_of_headers_that_are_not_on_the_list_are_hidden_and_names_stay() -> None:

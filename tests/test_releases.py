@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_redis_actions.errors import ReleaseError
-from pytest_redis_actions.releases import NEWEST, RELEASES, SINCE, UNTIL, check_release, has, not_before
+from pytest_redis_actions.facts.releases import NEWEST, RELEASES, SINCE, UNTIL, check_release, has, not_before
 
 
 def test_the_releases_stand_oldest_first_and_7_22_is_newer_than_7_8() -> None:

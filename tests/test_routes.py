@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_redis_actions import endpoint
+from pytest_redis_actions.api import endpoint
 from pytest_redis_actions.errors import UsageError
-from pytest_redis_actions.releases import RELEASES
-from pytest_redis_actions.routes import _UNPLAYED, ROUTES, Read, Start, check_request, difference, find, is_known
+from pytest_redis_actions.facts.releases import RELEASES
+from pytest_redis_actions.facts.routes import _UNPLAYED, ROUTES, Read, Start, check_request, difference, find, is_known
 
 
 def test_every_route_finds_itself() -> None:

@@ -24,8 +24,8 @@ from test_evidence import CITED, facts
 
 from pytest_redis_actions.contract import catalogue
 from pytest_redis_actions.errors import RedisActionsError
-from pytest_redis_actions.releases import PROFILES, RELEASES
-from pytest_redis_actions.routes import ROUTES, Start
+from pytest_redis_actions.facts.releases import PROFILES, RELEASES
+from pytest_redis_actions.facts.routes import ROUTES, Start
 
 SCHEMAS = adequacy.SCHEMAS
 FILES = adequacy.schema_files()

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from pytest_redis_actions.errors import ScriptError, UsageError
-from pytest_redis_actions.lifecycle import OTHER, STATE_MACHINE, TASK, lifecycle
-from pytest_redis_actions.script import (
+from pytest_redis_actions.facts.lifecycle import OTHER, STATE_MACHINE, TASK, lifecycle
+from pytest_redis_actions.operations.script import (
     Script,
     Step,
     aborted,
@@ -404,7 +404,7 @@ def test_a_step_is_shown_as_it_is_written() -> None:
 
 
 def test_every_status_has_a_function_of_its_name() -> None:
-    from pytest_redis_actions import script
+    from pytest_redis_actions.operations import script
 
     for kind in (TASK, STATE_MACHINE, OTHER):
         for status in lifecycle(kind).statuses:

@@ -11,9 +11,10 @@ from urllib.parse import quote
 import pytest
 from http_bytes import Wire
 
-from pytest_redis_actions import RedisActions, polling
-from pytest_redis_actions.journal import Exchange
-from pytest_redis_actions.messages import Answer, Reply, Request
+from pytest_redis_actions import RedisActions
+from pytest_redis_actions.api.http import Answer, Reply, Request
+from pytest_redis_actions.observed import journal_assertions as polling
+from pytest_redis_actions.observed.journal import Exchange
 
 
 class Planted:

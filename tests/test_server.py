@@ -15,9 +15,9 @@ from werkzeug import Request, Response
 
 from pytest_redis_actions import RedisActions, active, faults, gone
 from pytest_redis_actions.errors import PortInUse, UsageError
-from pytest_redis_actions.options import Options
 from pytest_redis_actions.server import StubServer, check_host
 from pytest_redis_actions.server.connection import Connection
+from pytest_redis_actions.stub.options import Options
 
 
 def threads_of_stubs() -> set[threading.Thread]:

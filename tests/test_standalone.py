@@ -243,7 +243,7 @@ def test_the_server_of_the_session_is_as_its_settings_say(
     pytester.makepyfile(
         f"""
         import requests
-        from pytest_redis_actions.access import Access
+        from pytest_redis_actions.facts.access import Access
 
         def get(server):
             return requests.get(server.url + "/v1/actions", auth=server.auth)

@@ -15,8 +15,8 @@ from pytest_redis_actions import strategies, violations
 from pytest_redis_actions.contract import catalogue
 from pytest_redis_actions.contract.engine import find
 from pytest_redis_actions.errors import MissingExtra, UsageError
-from pytest_redis_actions.lifecycle import lifecycle
-from pytest_redis_actions.releases import RELEASES
+from pytest_redis_actions.facts.lifecycle import lifecycle
+from pytest_redis_actions.facts.releases import RELEASES
 
 PROFILES = st.sampled_from(["wire", "documented"])
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from pytest_redis_actions.client_contract import verdicts
-from pytest_redis_actions.client_contract.outcome import CommandFailed, Outcome, Stopped, Why
-from pytest_redis_actions.client_contract.verdicts import Kind, Wrong, verdict
-from pytest_redis_actions.journal import Exchange, error_code_of
-from pytest_redis_actions.redaction import Headers
+from pytest_redis_actions.observed.journal import Exchange, error_code_of
+from pytest_redis_actions.observed.redaction import Headers
+from pytest_redis_actions.scenarios import verdicts
+from pytest_redis_actions.scenarios.outcome import CommandFailed, Outcome, Stopped, Why
+from pytest_redis_actions.scenarios.verdicts import Kind, Wrong, verdict
 
 CAN: Mapping[str, object] = {"reports_failure": "either", "tolerates_early_404": False}
 

@@ -14,9 +14,9 @@ import requests
 
 import pytest_redis_actions as ra
 from pytest_redis_actions import RedisActions, faults, strategies
+from pytest_redis_actions.api.starting import NAMES
 from pytest_redis_actions.client_contract import Target
 from pytest_redis_actions.errors import RedisActionsError, RedisActionsWarning, UnfiredFaults, UnmetStarts
-from pytest_redis_actions.starts import NAMES
 
 REFUSED = (
     ("stub.journal.where(status='runing')", "status 'runing' is not one of the API's", "write 'running'"),

@@ -6,9 +6,10 @@
         def wait(self, target):
             return MyClient(target.url, target.auth).wait(target.action_uid, timeout=target.timeout)
 
-From the ground up: `outcome`, `verdicts` and `scenarios`, the catalogue, lie below the stub, which can play it;
-`target`, `capabilities`, `running`, `contract` and `score`, which run a client and judge it, lie above. The names are
-loaded when they are first used.
+The names are loaded when they are first used.
+
+May import: errors, facts, driving, clock, observed, server, scenarios, stub, pytest_glue.
+Public: the names below.
 """
 
 from __future__ import annotations
@@ -16,20 +17,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ..scenarios.catalogue import SCENARIOS as SCENARIOS
+    from ..scenarios.catalogue import Play as Play
+    from ..scenarios.catalogue import Scenario as Scenario
     from .contract import ActionsClientContract as ActionsClientContract
-    from .scenarios import SCENARIOS as SCENARIOS
-    from .scenarios import Play as Play
-    from .scenarios import Scenario as Scenario
     from .target import Target as Target
 
 __tracebackhide__ = True
 
 _HOMES = {
-    "ActionsClientContract": "contract",
-    "Play": "scenarios",
-    "SCENARIOS": "scenarios",
-    "Scenario": "scenarios",
-    "Target": "target",
+    "ActionsClientContract": "client_contract.contract",
+    "Play": "scenarios.catalogue",
+    "SCENARIOS": "scenarios.catalogue",
+    "Scenario": "scenarios.catalogue",
+    "Target": "client_contract.target",
 }
 
 __all__ = sorted(_HOMES)
@@ -37,11 +38,11 @@ __all__ = sorted(_HOMES)
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
-        from ..arguments import unknown_in_module
+        from ..errors.arguments import unknown_in_module
 
         raise unknown_in_module(__name__, name, __all__)
     from importlib import import_module
 
-    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    value = getattr(import_module(f"..{_HOMES[name]}", __package__), name)
     globals()[name] = value
     return value

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..driving import RECIPES
 from ..errors import EndlessWait, StandStill
-from .outcome import CommandFailed
+from ..scenarios.outcome import CommandFailed
 from .target import Target
 
 __all__ = ["Call", "Client", "ClientThread", "threads_of"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..driving import modules_of
 from ..errors import UsageError, advice, nearest, shown
-from ..releases import NEWEST, RELEASES, check_release
+from ..facts.releases import NEWEST, RELEASES, check_release
 
 __all__ = ["CAPABILITIES", "Capabilities", "capabilities_of", "check_class", "releases_of", "several"]
 

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ..errors import RedisActionsError, UsageError
-from ..timeline import exchange_lines
+from ..observed.timeline import exchange_lines
+from ..scenarios.catalogue import SCENARIOS, Play, Scenario, find_scenario
+from ..scenarios.outcome import Outcome
+from ..scenarios.verdicts import Kind, Wrong, completes, ends_in, verdict
 from .calls import Client
 from .capabilities import Capabilities, capabilities_of, check_class, releases_of, several
-from .outcome import Outcome
 from .running import run_play
-from .scenarios import SCENARIOS, Play, Scenario, find_scenario
-from .verdicts import Kind, Wrong, completes, ends_in, verdict
 from .watch import RATE
 
 if TYPE_CHECKING:
+    from ..pytest_glue.session import SessionServer
     from ..server.certificates import Authority
-    from ..session import SessionServer
     from .target import Target
 
 __all__ = ["ActionsClientContract", "Miss", "ScenarioFailed", "judge"]

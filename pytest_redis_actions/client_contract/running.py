@@ -10,14 +10,14 @@ from typing import Any
 
 from ..driving import Block, OutsideThread, abandon
 from ..errors import EndlessWait, StandStill
-from ..options import Options
-from ..past_end import PAST_END
+from ..observed.past_end import PAST_END
+from ..scenarios.catalogue import HEADERS, LONG, MIDDLE, READ_TIMEOUT, SHORT, UNKNOWN_UID, Play, Scenario, Stage
+from ..scenarios.outcome import Outcome, Stopped, Why
 from ..server import StubServer
 from ..server.certificates import Authority
-from ..stub import RedisActions
+from ..stub.options import Options
+from ..stub.stub import RedisActions
 from .calls import Call, Client, ClientThread, threads_of
-from .outcome import Outcome, Stopped, Why
-from .scenarios import HEADERS, LONG, MIDDLE, READ_TIMEOUT, SHORT, UNKNOWN_UID, Play, Scenario, Stage
 from .target import Target
 from .watch import RATE, DrivenClock, FastClock, Watch
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from ..arguments import Suggesting
+from ..errors.arguments import Suggesting
 
 __all__ = ["Target"]
 

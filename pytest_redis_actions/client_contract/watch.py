@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 
 from ..clock import VirtualClock, WallClock
-from ..journal import Exchange, Journal
-from ..past_end import PastEnd
-from .verdicts import SHORTEST
+from ..observed.journal import Exchange, Journal
+from ..observed.past_end import PastEnd
+from ..scenarios.verdicts import SHORTEST
 
 __all__ = ["RATE", "DrivenClock", "FastClock", "Watch"]
 

@@ -1,6 +1,9 @@
 """Validation: whether a document keeps the contract of a release; if not, where, and which source says so.
 
 It takes documents and does not depend on a server. jsonschema and jsonschema-rs are imported with the first document.
+
+May import: errors, facts.
+Public: catalogue, documents.
 """
 
 from __future__ import annotations
@@ -8,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from ..arguments import with_example
 from ..errors import UsageError, exact, shown
-from ..releases import NEWEST
+from ..errors.arguments import with_example
+from ..facts.releases import NEWEST
 from .violation import CODES, ContractError, Violation
 
 __all__ = [

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from ..bundled import folder
 from ..errors import ReleaseError, UsageError, exact, nearest, shown
-from ..releases import NEWEST, RELEASES, check_profile, check_release, not_before
+from ..facts.bundled import folder
+from ..facts.releases import NEWEST, RELEASES, check_profile, check_release, not_before
 
 __all__ = ["bundled", "check_profile", "kinds", "page", "rows", "schema_file", "urn"]
 

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from ..errors import UsageError, exact, safe, shown
-from ..plain import SCALARS
+from ..errors.plain import SCALARS
 from .violation import Violation, pointer_to
 
 __all__ = ["DEEPEST", "checked", "parse"]

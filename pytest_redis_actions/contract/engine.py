@@ -11,8 +11,8 @@ from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from ..plain import SCALARS
-from ..releases import NEWEST
+from ..errors.plain import SCALARS
+from ..facts.releases import NEWEST
 from . import catalogue, documents
 from .documents import Path
 from .explain import explained

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..citing import cited
 from ..errors import nearest
-from ..lifecycle import STATE_MACHINE, TASK, lifecycle, owners
+from ..errors.citing import cited
+from ..facts.lifecycle import STATE_MACHINE, TASK, lifecycle, owners
 from . import catalogue
 from .documents import Path
 from .violation import Violation

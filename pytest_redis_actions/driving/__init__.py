@@ -11,6 +11,9 @@ watching       sees to it that a clock does not stand still
 interruptible  within it a test can be interrupted where it stands, by `interrupt`
 modules_of     which modules a name stands for; RECIPES those of libraries that sleep for others
 line_of        a frame as messages name it
+
+May import: errors.
+Public: the names below.
 """
 
 from __future__ import annotations

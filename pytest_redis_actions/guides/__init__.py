@@ -1,4 +1,8 @@
-"""The guides: one Markdown file a topic, which a code host shows and `redis-actions help TOPIC` prints."""
+"""The guides: one Markdown file a topic, which a code host shows and `redis-actions help TOPIC` prints.
+
+May import: nothing of ours.
+Public: the names below.
+"""
 
 from __future__ import annotations
 

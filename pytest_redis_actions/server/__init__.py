@@ -1,4 +1,8 @@
-"""The endpoint on real sockets: kept open between requests, many threads, stopped at once."""
+"""The endpoint on real sockets: kept open between requests, many threads, stopped at once.
+
+May import: errors, operations, faults, driving, clock, api.
+Public: certificates.
+"""
 
 from __future__ import annotations
 

@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Protocol
 
+from ..api.endpoint import Endpoint
+from ..api.http import Reply
+from ..api.incidents import Incident
 from ..clock import WallClock
-from ..endpoint import Endpoint
 from ..faults import Fault
-from ..incidents import Incident
-from ..messages import Reply
 from .framing import Received, Refusal, RequestReader
 from .handshake import PLAIN_ON_TLS, TLS_ON_PLAIN, HandshakeFailed, is_tls, refusal_of, secured
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import httptools
 
-from ..messages import Request
+from ..api.http import Request
 
 __all__ = ["LARGEST_BODY", "Received", "Refusal", "RequestReader"]
 

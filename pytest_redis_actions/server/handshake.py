@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 
-from ..incidents import Incident
+from ..api.incidents import Incident
 
 __all__ = ["HandshakeFailed", "PLAIN_ON_TLS", "TLS_ON_PLAIN", "TRUST", "is_tls", "refusal_of", "secured"]
 

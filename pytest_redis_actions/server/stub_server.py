@@ -21,12 +21,12 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request as WerkzeugRequest
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from .. import wire
+from ..api.endpoint import Endpoint
+from ..api.http import Reply, Request, authority_of
+from ..api.incidents import Incident
 from ..driving import OutsideThread
-from ..endpoint import Endpoint
 from ..errors import UsageError, shown
-from ..incidents import Incident
-from ..messages import Reply, Request, authority_of
+from ..operations import bodies as wire
 from .certificates import Authority
 from .connection import Connection
 from .framing import Received, Refusal

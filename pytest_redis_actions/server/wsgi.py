@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from werkzeug.wrappers import Response
 
-from ..messages import Reply, split_target
+from ..api.http import Reply, split_target
 from .framing import Received
 
 __all__ = ["environ", "reply_of"]

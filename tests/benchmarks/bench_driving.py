@@ -16,8 +16,8 @@ import requests
 from bench_server import interleaved, line
 
 from pytest_redis_actions import RedisActions, completed, running
-from pytest_redis_actions.options import Options
 from pytest_redis_actions.server import StubServer
+from pytest_redis_actions.stub.options import Options
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples" / "waiting"))
 import with_httpx

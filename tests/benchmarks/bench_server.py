@@ -25,9 +25,9 @@ from typing import Any
 from pytest_httpserver import HTTPServer
 
 from pytest_redis_actions import RedisActions, running
-from pytest_redis_actions.options import Options
 from pytest_redis_actions.server import StubServer
 from pytest_redis_actions.server.certificates import Authority
+from pytest_redis_actions.stub.options import Options
 
 BODY = b'{"status":"running"}'
 
