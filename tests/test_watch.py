@@ -23,6 +23,7 @@ from werkzeug import Request, Response
 
 from pytest_redis_actions import RedisActions, completed, faults, running
 from pytest_redis_actions.clock import VirtualClock
+from pytest_redis_actions.driving import interruption
 from pytest_redis_actions.driving.stacks import Line, Stack, is_debugged, is_debugger, stacks
 from pytest_redis_actions.errors import StandStill
 
@@ -314,6 +315,74 @@ def test_an_error_for_ever_is_no_progress(redis_actions: RedisActions) -> None:
 
     with pytest.raises(StandStill, match=r"nothing has happened for 0\.6 real seconds"):
         ask_again()
+
+
+# Where no signal interrupts the test
+
+
+@pytest.fixture
+def no_signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interruption, "_SIGNAL", None)
+
+
+@impatient
+@pytest.mark.parametrize("way", ["plain", "thread"])
+def test_without_signals_it_is_failed_when_control_returns(
+    no_signals: None, redis_actions: RedisActions, write: Write, way: str
+) -> None:
+    wait = getattr(write(CLIENTS), way)
+
+    with pytest.raises(StandStill) as caught:
+        wait(client_of(redis_actions))
+
+    assert f"  fix     {STANDING[way][0]}" in str(caught.value)
+    assert STANDING[way][1] in str(caught.value)
+
+
+@impatient
+def test_without_signals_the_stub_hangs_up(no_signals: None, redis_actions: RedisActions) -> None:
+    port, uid, auth = client_of(redis_actions)
+    told: list[object] = []
+
+    def wait() -> None:
+        held = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        with closing(held), suppress(OSError):
+            held.connect()
+            while raw_pollers.status(port, uid, auth) == "running":
+                time.sleep(0.1)
+        with suppress(OSError, http.client.HTTPException):
+            told.append(raw_pollers.status(port, uid, auth))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    with pytest.raises(StandStill):
+        thread.join()
+
+    assert told == []
+    assert not thread.is_alive()
+
+
+@impatient
+def test_without_signals_a_block_is_left_too(no_signals: None, redis_actions: RedisActions, write: Write) -> None:
+    imports = write(CLIENTS).imports
+
+    with pytest.raises(StandStill, match="this call does not see it"), redis_actions.clock.drive("driven_client"):
+        imports(client_of(redis_actions))
+
+
+def test_a_stub_that_another_thread_opens_fails_there(write: Write) -> None:
+    clients, told = write(CLIENTS), []
+
+    def run() -> None:
+        with pytest.raises(StandStill) as caught, RedisActions(guard=0.4) as stub:
+            clients.thread(client_of(stub))
+        told.append(str(caught.value))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+
+    assert "in ends_when_refused: nap()" in told[0]
 
 
 # Idle threads of other libraries

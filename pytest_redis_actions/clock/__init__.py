@@ -82,11 +82,13 @@ class Watched:
         requests: how many it has received.
         report: what clients saw so far.
         unread: whether a client has sent something that its server has not read yet.
+        hang_up: ends every connection, and each new one: for a test that nothing can interrupt.
     """
 
     requests: Callable[[], int]
     report: Callable[[], str]
     unread: Callable[[], bool] = lambda: False
+    hang_up: Callable[[], None] = lambda: None
 
 
 class Drive:
@@ -335,7 +337,7 @@ class VirtualClock(Suggesting):
 
     def interrupt(
         self, error: type[BaseException], revise: Callable[[], type[BaseException] | None] | None = None
-    ) -> None:
+    ) -> bool:
         """Raise an error in the running test, at the line that it executes: see `driving.interrupt`.
 
         Within a block of this clock, every thread and task of the block gets it, and the test does at the end of the
@@ -344,13 +346,15 @@ class VirtualClock(Suggesting):
         Args:
             error: a class that needs no arguments: `errors.explained(EndlessWait, "what happened\n  fix   …")`.
             revise: called in the test; returns what to raise instead, or None to raise nothing.
+
+        Returns:
+            Whether it is raised at once; if not, it is when the call returns in which the test waits.
         """
         from ..driving import interrupt
 
         if self.block is not None:
-            self.block.interrupt(error, revise)
-        else:
-            interrupt(error, revise)
+            return self.block.interrupt(error, revise)
+        return interrupt(error, revise)
 
     @property
     def excess(self) -> int:

@@ -300,12 +300,13 @@ class Block:
 
     # Bounds
 
-    def interrupt(self, error: type[BaseException], revise: Revise | None = None) -> None:
-        """Stop the block, with this error in everybody who belongs to it."""
+    def interrupt(self, error: type[BaseException], revise: Revise | None = None) -> bool:
+        """Stop the block, with this error in everybody who belongs to it; return whether it is raised at once."""
         self._stop(error)
         with self._interrupting:
-            if not (self._opener.rests or self._spares_opener or self._is_closing):
-                interrupt(self.ledger.error or error, lambda: self._revised(error, revise))
+            if self._opener.rests or self._spares_opener or self._is_closing:
+                return True
+            return interrupt(self.ledger.error or error, lambda: self._revised(error, revise))
 
     def _revised(self, error: type[BaseException], revise: Revise | None) -> type[BaseException] | None:
         revised = error if revise is None else revise()

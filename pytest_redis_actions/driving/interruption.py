@@ -120,8 +120,17 @@ class Interruptible:
         if self._has_signal and _SIGNAL is not None:
             signal.pthread_kill(self.thread.ident, _SIGNAL)
             return True
-        raise_in(self.thread.ident, self.pending)
+        raise_in(self.thread.ident, self._noted(self.pending))
         return False
+
+    def _noted(self, error: type[BaseException]) -> type[BaseException]:
+        """Return an error that is pending no longer when it is raised."""
+
+        def note(raised: BaseException, *_: object) -> None:
+            error.__init__(raised)
+            self.pending = None
+
+        return type(error.__name__, (error,), {"__init__": note, "__module__": error.__module__})
 
     def frames(self, seconds: float) -> tuple[tuple[str, int, str], ...]:
         """Let the thread say where it stands; return () if it does not within so many real seconds."""

@@ -45,7 +45,7 @@ class WatchedClock(Protocol):
     block: Any
     watched: tuple[Any, ...]
 
-    def interrupt(self, error: type[BaseException], revise: Callable[[], type[BaseException] | None]) -> None: ...
+    def interrupt(self, error: type[BaseException], revise: Callable[[], type[BaseException] | None]) -> bool: ...
 
 
 class _Repeats:
@@ -63,6 +63,7 @@ class Account:
     Attributes:
         guard: idle seconds without any progress after which the test is failed.
         warning: what to tell of a test that stood still for a while and went on; None for nothing.
+        is_over: whether the test has ended, and fails no more.
     """
 
     def __init__(self, clock: WatchedClock, guard: float, *, judges_replies: bool = True) -> None:
@@ -77,6 +78,7 @@ class Account:
         self._has_news = False
         self._answers = 0
         self._verdicts = 0
+        self.is_over = False
         self._thread = threading.get_ident()
         here = (threading.current_thread(), threading.main_thread())
         before = [thread for thread in threading.enumerate() if thread not in here]
@@ -204,6 +206,8 @@ class Account:
 
     def fail(self, happened: str, threads: list[Stack], fix: str = "") -> None:
         """Fail the test; once more, and harder, if it was told before and goes on."""
+        if self.is_over:
+            return
         self.forgive()
         self._verdicts += 1
         self.warning = None
@@ -212,7 +216,9 @@ class Account:
         def revised() -> type[BaseException] | None:
             return None if is_debugger(sys.gettrace()) else self._error(happened, [*tasks_here(), *waiting], fix)
 
-        self.clock.interrupt(self._error(happened, waiting, fix), revise=revised)
+        if not self.clock.interrupt(self._error(happened, waiting, fix), revise=revised):
+            for watched in self.clock.watched:
+                watched.hang_up()
 
     @property
     def patience_after_verdict(self) -> float:
@@ -397,4 +403,5 @@ def watching(clock: Any, guard: float, *, judges_replies: bool = True) -> Iterat
         yield account
     finally:
         clock.account = None
+        account.is_over = True
         _watch.close(account)

@@ -108,6 +108,7 @@ class StubServer(HTTPServer):
         self._listener: Listener | None = None
         self._taking = threading.RLock()
         self._is_parked = False
+        self._hung_up: Endpoint | None = None
 
     @property
     def log(self) -> list[tuple[WerkzeugRequest, WerkzeugResponse]]:
@@ -172,11 +173,17 @@ class StubServer(HTTPServer):
             self._listener.park()
             self.server_thread.join()
 
+    def hang_up(self, endpoint: Endpoint) -> None:
+        """End every connection, and each new one that would be answered for this endpoint."""
+        self._hung_up = endpoint
+        if self._listener is not None:
+            self._listener.close_connections()
+
     def detach(self) -> None:
         """End the service of the endpoint: what comes from now on belongs to the next one, or to none."""
         if self._listener is not None:
             self._listener.catch_up(0.5)
-        self.endpoint = None
+        self.endpoint = self._hung_up = None
         if self._listener is not None:
             self._listener.close_connections()
 
@@ -214,6 +221,8 @@ class StubServer(HTTPServer):
         """
         if self._is_parked:
             _outlast(connection)
+        if endpoint is not None and endpoint is self._hung_up:
+            raise ConnectionAbortedError
         try:
             reply = self._handled(received, endpoint, connection)
             if reply is not None:

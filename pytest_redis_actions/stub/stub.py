@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -131,7 +132,9 @@ class RedisActions(Suggesting):
         )
         self._endpoint.on_past_end = self._stop_client
         self.journal: Journal = self._endpoint.journal
-        self._watched: Watched | None = Watched(self.journal.__len__, self.report, unread=server.unread)
+        self._watched: Watched | None = Watched(
+            self.journal.__len__, self.report, unread=server.unread, hang_up=partial(server.hang_up, self._endpoint)
+        )
         self.clock.watch(self._watched)
         self.played: Action | None = None
         self._is_a_play = False
