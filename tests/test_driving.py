@@ -229,6 +229,23 @@ def test_joins_and_results_time_out_on_the_clock(write: Write, clock: VirtualClo
     assert clock.seconds == 200
 
 
+def test_what_is_called_when_a_job_is_done_sleeps_as_the_job_does(write: Write, clock: VirtualClock) -> None:
+    module = write(
+        "import time\nfrom concurrent.futures import ThreadPoolExecutor\ntold = []\n"
+        "def tell(future):\n    time.sleep(5)\n    told.append((future.cancelled(), time.monotonic() - 1e6))\n"
+        "def wait():\n    with ThreadPoolExecutor(2) as pool:\n"
+        "        futures = [pool.submit(time.sleep, seconds) for seconds in (1, 2, 3, 9)]\n"
+        "        for future in futures:\n            future.add_done_callback(tell)\n"
+        "        futures[3].cancel()\n        futures[2].result()\n"
+    )
+
+    with clock.drive("driven_client"):
+        module.wait()
+
+    # Two workers, and the one that cancels tells of that itself; the third job begins when the first has been told of.
+    assert module.told == [(True, 5), (False, 6), (False, 7), (False, 14)]
+
+
 def test_a_blocking_call_in_a_thread_of_the_loop(write: Write, clock: VirtualClock) -> None:
     module = write(
         "import asyncio, time\nasync def main():\n"

@@ -262,6 +262,8 @@ class Ledger:
         if self.closed:
             return None
         party: Party | None = getattr(self._local, "party", None)
+        if party is not None and party.left:
+            party = None  # a job that was done before anybody could be told
         return self._met() if party is None and self._unmet else party
 
     def joined(self) -> Party:

@@ -298,11 +298,8 @@ class _Hooks:
 
             def work(*args: Any, **kwargs: Any) -> Any:
                 ledger.take(pool, job)
-                try:
-                    ledger.begin()
-                    return fn(*args, **kwargs)
-                finally:
-                    ledger.release_thread()
+                ledger.begin()
+                return fn(*args, **kwargs)
 
             try:
                 future = original(executor, work, *args, **kwargs)
@@ -316,11 +313,13 @@ class _Hooks:
 
 
 def _when_told(future: Any, ledger: Ledger, pool: Pool, job: Party) -> None:
-    """Strike a job out when everybody who waits for its result has been told."""
+    """Strike a job out when everybody who waits for its result has been told; callbacks belong to it."""
     told = future._invoke_callbacks
 
     def tell() -> None:
         told()
+        if job.thread is threading.current_thread():  # not somebody who has cancelled it
+            ledger.release_thread()
         ledger.done(pool, job)
 
     with future._condition:
