@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from fnmatch import fnmatch
 from pathlib import Path
@@ -340,77 +341,82 @@ def test_a_command_is_judged_by_its_exit_status_and_its_requests(suite: pytest.P
 # Refusals
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("class TestIt(ActionsClientContract):\n    pass", "TestIt has no wait"),
-        (
-            "class TestIt(ActionsClientContract):\n    releases = []\n    def wait(self, target): ...",
-            "TestIt.releases is empty",
-        ),
-        (
-            "class TestIt(ActionsClientContract):\n    drive = ['naiv']\n    def wait(self, target): ...",
-            "drive('naiv'): no such module is imported",
-        ),
-        (
-            "class TestIt(ActionsClientContract):\n    drive = 5\n    def wait(self, target): ...",
-            "drive(5): not a module",
-        ),
-        (
-            "class TestIt(ActionsClientContract):\n    retry_server_errors = False\n    def wait(self, target): ...",
-            "TestIt.retry_server_errors is nearly retries_server_errors",
-        ),
-        (
-            "class TestIt(ActionsClientContract):\n    starts = True\n    def wait(self, target): ...",
-            "TestIt says starts = True and has no start",
-        ),
-        (
-            "class TestIt(ActionsClientContract):\n    concurrent = 'no'\n    def wait(self, target): ...",
-            "TestIt.concurrent must be True or False, not 'no'",
-        ),
-        (
-            "class TestIt(ActionsClientContract):\n    reports_failure = 'shout'\n    def wait(self, target): ...",
-            "TestIt.reports_failure = 'shout' is not known",
-        ),
-        (
-            "class TestIt(ActionsClientContract):\n    releases = ['9.9']\n    def wait(self, target): ...",
-            "unknown release '9.9'",
-        ),
-        (
-            "class TestIt(ActionsClientContract):\n    command = './wait.sh'",
-            "TestIt.command = './wait.sh' must be a list of words",
-        ),
-        (
-            "class TestIt(ActionsClientContract):\n    command = ['./wait.sh', '{uid}']",
-            "TestIt.command has '{uid}'",
-        ),
-        (
-            "class TestIt(ActionsClientContract):\n    command = ['x']\n    drive = ['y']",
-            "TestIt has drive and command",
-        ),
-        (
-            "class TestIt(ActionsClientContract):\n    command = ['bash']\n    starts = True",
-            "TestIt: starts is not played for a command",
-        ),
-        (
-            "class TestIt(ActionsClientContract):\n    def wait(self, url, auth): ...",
-            "TestIt.wait must take the target alone: missing a required argument: 'auth'",
-        ),
-        (
-            "class TestIt(ActionsClientContract):\n    def wait(self): ...",
-            "TestIt.wait must take the target alone: too many positional arguments",
-        ),
-        (
-            "class TestIt(ActionsClientContract):\n    command = ['bash']\n    sends_headers = True",
-            "TestIt: sends_headers is not played for a command",
-        ),
-    ],
+WRONG_CLASSES = (
+    ("class TestIt(ActionsClientContract):\n    pass", "TestIt has no wait"),
+    (
+        "class TestIt(ActionsClientContract):\n    releases = []\n    def wait(self, target): ...",
+        "TestIt.releases is empty",
+    ),
+    (
+        "class TestIt(ActionsClientContract):\n    drive = ['naiv']\n    def wait(self, target): ...",
+        "drive('naiv'): no such module is imported",
+    ),
+    (
+        "class TestIt(ActionsClientContract):\n    drive = 5\n    def wait(self, target): ...",
+        "drive(5): not a module",
+    ),
+    (
+        "class TestIt(ActionsClientContract):\n    retry_server_errors = False\n    def wait(self, target): ...",
+        "TestIt.retry_server_errors is nearly retries_server_errors",
+    ),
+    (
+        "class TestIt(ActionsClientContract):\n    starts = True\n    def wait(self, target): ...",
+        "TestIt says starts = True and has no start",
+    ),
+    (
+        "class TestIt(ActionsClientContract):\n    concurrent = 'no'\n    def wait(self, target): ...",
+        "TestIt.concurrent must be True or False, not 'no'",
+    ),
+    (
+        "class TestIt(ActionsClientContract):\n    reports_failure = 'shout'\n    def wait(self, target): ...",
+        "TestIt.reports_failure = 'shout' is not known",
+    ),
+    (
+        "class TestIt(ActionsClientContract):\n    releases = ['9.9']\n    def wait(self, target): ...",
+        "unknown release '9.9'",
+    ),
+    (
+        "class TestIt(ActionsClientContract):\n    command = './wait.sh'",
+        "TestIt.command = './wait.sh' must be a list of words",
+    ),
+    (
+        "class TestIt(ActionsClientContract):\n    command = ['./wait.sh', '{uid}']",
+        "TestIt.command has '{uid}'",
+    ),
+    (
+        "class TestIt(ActionsClientContract):\n    command = ['x']\n    drive = ['y']",
+        "TestIt has drive and command",
+    ),
+    (
+        "class TestIt(ActionsClientContract):\n    command = ['bash']\n    starts = True",
+        "TestIt: starts is not played for a command",
+    ),
+    (
+        "class TestIt(ActionsClientContract):\n    def wait(self, url, auth): ...",
+        "TestIt.wait must take the target alone: missing a required argument: 'auth'",
+    ),
+    (
+        "class TestIt(ActionsClientContract):\n    def wait(self): ...",
+        "TestIt.wait must take the target alone: too many positional arguments",
+    ),
+    (
+        "class TestIt(ActionsClientContract):\n    command = ['bash']\n    sends_headers = True",
+        "TestIt: sends_headers is not played for a command",
+    ),
 )
-def test_a_class_is_checked_when_it_is_collected(suite: pytest.Pytester, text: str, problem: str) -> None:
-    result = run(suite, text)
 
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([f"*{problem.replace('[', '[[]')}*", "*  fix  *"])
+
+def test_a_class_is_checked_when_it_is_collected(suite: pytest.Pytester) -> None:
+    suite.makepyfile(**{f"test_{number}": PREAMBLE + text for number, (text, _) in enumerate(WRONG_CLASSES)})
+
+    result = suite.runpytest_inprocess("-p", "no:cacheprovider")
+
+    result.assert_outcomes(errors=len(WRONG_CLASSES))
+    sections = re.split(r"^_+ ERROR collecting test_(\d+)\.py _+$", result.stdout.str(), flags=re.MULTILINE)[1:]
+    assert len(sections) == 2 * len(WRONG_CLASSES)
+    for number, section in zip(map(int, sections[::2]), sections[1::2], strict=True):
+        problem = WRONG_CLASSES[number][1].replace("[", "[[]")
+        pytest.LineMatcher(section.splitlines()).fnmatch_lines([f"*{problem}*", "*  fix  *"])
 
 
 def test_a_base_may_lack_wait_and_attributes_of_ones_own_are_welcome(suite: pytest.Pytester) -> None:

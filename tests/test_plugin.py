@@ -156,9 +156,12 @@ class TestErrorsInTheCallersFrame:
         result = run(suite, "\n".join(tests))
 
         result.assert_outcomes(failed=len(WRONG_CALLS))
-        for call, first in WRONG_CALLS:
+        sections = re.split(r"^_+ test_(\d+) _+$", result.stdout.str(), flags=re.MULTILINE)[1:]
+        assert len(sections) == 2 * len(WRONG_CALLS)
+        for number, section in zip(map(int, sections[::2]), sections[1::2], strict=True):
+            call, first = WRONG_CALLS[number]
             line = call.replace("[", "[[]")
-            result.stdout.fnmatch_lines([f">*{line}  # here", f"E *: {first}", "E *fix  *"])
+            pytest.LineMatcher(section.splitlines()).fnmatch_lines([f">*{line}  # here", f"E *: {first}", "E *fix  *"])
         assert "pytest_redis_actions/" not in result.stdout.str()
 
     def test_a_wrong_marker_is_an_error_of_the_test(self, suite: pytest.Pytester) -> None:
