@@ -22,8 +22,8 @@ import faulthandler
 import gc
 import importlib.machinery
 import importlib.util
-import multiprocessing
 import os
+import pickle
 import random
 import shutil
 import signal
@@ -224,27 +224,24 @@ class _Loader(importlib.machinery.SourceFileLoader):
         return found if fullname == self.name else None
 
 
-def forked(job: Callable[[], Any], limit: float | None = None) -> Any:
-    """Return what a job returns in a forked process; None if that fails or takes longer than `limit` seconds."""
-    ours, theirs = multiprocessing.Pipe(duplex=False)
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setpgid(0, 0)
-            theirs.send(job())
-        finally:
-            os._exit(0)
-    theirs.close()
-    try:
-        return ours.recv() if ours.poll(limit) else None
-    except EOFError:
-        return None
-    finally:
-        ours.close()
-        for kill in (os.killpg, os.kill):  # the group is not there yet, if the child has only just begun
-            with contextlib.suppress(ProcessLookupError):
-                kill(child, signal.SIGKILL)
+def forked(job: Callable[[], Any]) -> Any:
+    """Return what a job returns in a forked process; None if that fails or ends."""
+    with tempfile.TemporaryFile() as answer:
+        child = os.fork()
+        if child == 0:
+            try:
+                os.setpgid(0, 0)
+                pickle.dump(job(), answer)
+                answer.flush()
+            finally:
+                os._exit(0)
         os.waitpid(child, 0)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)  # what the tests have started
+        answer.seek(0)
+        with contextlib.suppress(EOFError):
+            return pickle.load(answer)
+    return None
 
 
 class Order(NamedTuple):
@@ -281,9 +278,10 @@ def _in_pytest(files: Iterable[str], loop: Callable[[dict[str, pytest.Item]], An
     return plugin.returned
 
 
-def _fails(items: Sequence[pytest.Item]) -> bool:
-    """Run tests until one fails; return whether one did."""
+def _fails(items: Sequence[pytest.Item], took: Mapping[str, float]) -> bool:
+    """Run tests until one fails; return whether one did. One that hangs ends this process, whatever holds it."""
     for item, following in zip_longest(items, items[1:]):
+        signal.setitimer(signal.ITIMER_REAL, 5 + 10 * took.get(item.nodeid, 2.0))
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if item.session.testsfailed:
             return True
@@ -305,6 +303,8 @@ def _measured(items: dict[str, pytest.Item]) -> tuple[Order, list[str]]:
                 entered.add((code.co_filename, code.co_firstlineno))
 
         note.__module__ = "coverage"  # the trace function of a debugger would let a test that is stuck stay so
+        print(test, flush=True)  # the last one, should it end the process
+        signal.alarm(120)
         began, before = time.monotonic(), item.session.testsfailed
         threading.settrace(note)
         sys.settrace(note)
@@ -344,7 +344,7 @@ def first_look(drawn: Sequence[Mutant]) -> Any:
 
     def loop(items: dict[str, pytest.Item]) -> tuple[Order, list[str], list[bool]]:
         order, failed = forked(partial(_measured, items))
-        failed = [test for test in failed if forked(partial(_fails, [items[test]]), 120) is not False]
+        failed = [test for test in failed if forked(partial(_fails, [items[test]], order.took)) is not False]
         functions: dict[Place, list[FunctionType]] = {}
         for each in gc.get_objects():
             if isinstance(each, FunctionType):
@@ -357,8 +357,7 @@ def first_look(drawn: Sequence[Mutant]) -> Any:
         if not tests or not mutant.start:
             return False
         chosen = [items[test] for test in order.sorted(tests, place)]
-        limit = 10 + 4 * sum(order.took[test] for test in tests)
-        return forked(lambda: _patched(functions, mutant) and _fails(chosen), limit) is not False
+        return forked(lambda: _patched(functions, mutant) and _fails(chosen, order.took)) is not False
 
     names = dict.fromkeys(name for mutant in drawn for name in TESTS[mutant.module])
     with tempfile.NamedTemporaryFile() as output:
@@ -375,14 +374,16 @@ def second_look(mutant: Mutant, order: Order) -> bool:
     """Import and collect everything with a mutant, run all tests of its module; return whether one fails or hangs."""
 
     def loop(items: dict[str, pytest.Item]) -> bool:
-        return _fails([items.pop(test) for test in tests if test in items]) or _fails(list(items.values()))
+        known = [items.pop(test) for test in tests if test in items]
+        return _fails([*known, *items.values()], order.took)
 
     def job() -> bool:
+        signal.alarm(60)  # until the tests have limits of their own
         sys.meta_path.insert(0, _Loader(mutant.module, mutant.source))
         return _in_pytest(TESTS[mutant.module], loop) is not False
 
     tests = order.sorted(_tests_of(mutant.module, order), (str(PACKAGE / mutant.module), mutant.start))
-    return forked(job, 60 + 4 * sum(order.took[test] for test in tests)) is not False
+    return forked(job) is not False
 
 
 def _drawn(module: str, sample: int | None, seed: int) -> list[Mutant]:

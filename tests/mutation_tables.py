@@ -26,6 +26,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
 
 _UTF_8 = "The tests run where the locale is UTF-8; the argument is for where it is not."
 _NEVER = "An entry that never comes stands in no account, so that nobody reads what clocks show at its end."
+_PROGRESS = "0 and 100 are a progress in each form, so that no error is about them."
 EQUIVALENT: Mapping[tuple[str, str, str, str], str] = {
     (
         "contract/catalogue.py",
@@ -33,6 +34,30 @@ EQUIVALENT: Mapping[tuple[str, str, str, str], str] = {
         'schema: Schema = json.loads((folder("schemas") / file).read_text(encoding="utf-8"))',
         "schema: Schema = json.loads((folder('schemas') / file).read_text())",
     ): _UTF_8,
+    (
+        "contract/catalogue.py",
+        "_manifest",
+        'manifest: Mapping[str, Any] = json.loads((folder("schemas") / "manifest.json").read_text(encoding="utf-8"))',
+        "manifest: Mapping[str, Any] = json.loads((folder('schemas') / 'manifest.json').read_text())",
+    ): _UTF_8,
+    (
+        "contract/explain.py",
+        "_hint_for_progress",
+        'return "out of 0 to 100" if isinstance(instance, (int, float)) and not 0 <= instance <= 100 else ""',
+        'return "out of 0 to 100" if isinstance(instance, (int, float)) and not (0 < instance <= 100) else ""',
+    ): _PROGRESS,
+    (
+        "contract/explain.py",
+        "_hint_for_progress",
+        'return "out of 0 to 100" if isinstance(instance, (int, float)) and not 0 <= instance <= 100 else ""',
+        'return "out of 0 to 100" if isinstance(instance, (int, float)) and not (0 <= instance < 100) else ""',
+    ): _PROGRESS,
+    (
+        "driving/ledger.py",
+        "",
+        "READS = 1_000_000  # looks at the clock at one instant",
+        "READS = 1000001  # looks at the clock at one instant",
+    ): "Any number that no client comes near.",
     (
         "driving/ledger.py",
         "Ledger.enter",

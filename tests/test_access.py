@@ -90,6 +90,7 @@ def test_a_token_is_good_until_its_time_is_over() -> None:
 def test_a_password_that_was_changed_and_tokens_given_for_it_are_worth_nothing() -> None:
     access = Access()
     old = access.auth_for("admin")
+    assert access.role_of(basic(*old), now=0) == "admin"
     tokens = [access.token(role, ttl=300, now=0, epoch=1000) for role in ("admin", "db_viewer")]
 
     access.renew()

@@ -669,6 +669,21 @@ class TestHints:
             "RA106", "propertyNames", 'the field "progres"', ("progres",),
         )  # fmt: skip
 
+    @pytest.mark.parametrize("status", ["starting", "cancelling", "aborted", "active"])
+    def test_every_status_of_v1_is_known_in_v2(self, status: str) -> None:
+        (found,) = violations(but(V2, status=status), "action-v2")
+
+        assert found.hint == f"{status!r} is a word of v1; v2 has queued, running, completed, failed"
+
+    @pytest.mark.parametrize(
+        ("progress", "hint"),
+        [(-0.5, "out of 0 to 100"), (100.5, "out of 0 to 100"), (101, "out of 0 to 100"), (0.5, ""), (99.5, "")],
+    )
+    def test_a_number_that_is_no_progress(self, progress: float, hint: str) -> None:
+        (found,) = violations(but(TASK, progress=progress), "action", release="7.2")
+
+        assert found.hint == hint
+
     @pytest.mark.parametrize("key", ["actions", "state-machines"])
     def test_half_an_envelope_for_a_list_is_known_as_well(self, key: str) -> None:
         (found,) = violations({key: []}, "GET /v2/actions")
@@ -714,6 +729,17 @@ class TestHints:
         assert caught.value.value == kind
         assert len(first) <= 80
         assert second == f"  fix  there is nothing to validate: look at the status code ({source})"
+
+    def test_an_unknown_kind_is_kept_by_the_error(self) -> None:
+        with pytest.raises(UsageError, match="unknown kind 'actoin'") as caught:
+            validate({}, "actoin")
+
+        assert caught.value.value == "actoin"
+
+    def test_a_bundled_schema_says_its_dialect_once(self) -> None:
+        for file in adequacy.schema_files():
+            text = json.dumps(catalogue.bundled(file))
+            assert text.count('"$schema"') == text.count('"$id"') == 1
 
     def test_a_request_with_its_own_uid_names_the_template(self) -> None:
         with pytest.raises(UsageError, match=r"fix  write 'GET /v1/actions/\{uid\}'; objects"):
@@ -955,7 +981,7 @@ class TestHostileDocuments:
         assert documents.checked([number]) == ([value], [])
 
     def test_what_is_sound_is_not_copied(self) -> None:
-        document = {"a": [1, 1.5, "ä", None, True, {"b": {}}]}
+        document = {"a": [1, 1.5, "ä", None, True, {"b": {}}, []]}
 
         assert documents.checked(document)[0] is document
 
@@ -974,6 +1000,11 @@ class TestHostileDocuments:
     @pytest.mark.parametrize("document", [{"\ud800" * 99: 1}, ["\ud800" * 99]])
     def test_half_characters_are_told_in_a_line(self, document: Any) -> None:
         assert [len(each.got) for each in documents.checked(document)[1]] == [60]
+
+    def test_a_field_that_no_rule_is_about_is_read_as_well(self) -> None:
+        (found,) = violations({"uid": 1, "action_uid": UID, "status": "pending", "x": float("nan")}, "POST /v1/bdbs")
+
+        assert (found.code, found.pointer) == ("RA192", "/x")
 
     def test_a_late_apostrophe_does_not_make_a_text_pythons_repr(self) -> None:
         (found,) = documents.parse(b'{"description": "' + b"x" * 300 + b"it's not closed")[1]

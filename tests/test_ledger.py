@@ -423,6 +423,21 @@ def test_nothing_is_raised_while_the_block_goes_on(account: Account) -> None:
     account.begin()
 
 
+def test_of_those_who_slept_in_real_time_only_who_wakes_after_time_has_moved_is_refused(account: Account) -> None:
+    refused: list[str] = []
+    account.on_sleeper = refused.append
+    account.sleepers = {"a": "thread a", "b": "thread b"}
+
+    account.refuse_woken(lambda sleepers: next(iter(sleepers)))
+    account.clock.move(SECOND)
+    account.refuse_woken(lambda sleepers: None)
+    assert (refused, account.sleepers) == ([], {"b": "thread b"})
+
+    account.refuse_woken(lambda sleepers: next(iter(sleepers)))
+    account.refuse_woken(lambda sleepers: pytest.fail("nobody slept any more"))
+    assert (refused, account.sleepers) == (["thread b"], {})
+
+
 def test_a_close_wakes_replies_and_leaves_sleepers_asleep(account: Account) -> None:
     party = account.party()
     account.wish("sleeper", 5, party)

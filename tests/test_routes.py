@@ -148,6 +148,8 @@ def test_an_encoded_slash_and_dots_never_separate() -> None:
         ("/v1//actions", "nearest /v1/actions: a slash is doubled"),
         ("/v1/action", "nearest /v1/actions: 'action' is not 'actions'"),
         ("/v3/actions/7", "nearest /v1/actions/{uid}: 'v3' is not 'v1'"),
+        ("/v3/action/7", "nearest /v2/actions"),
+        ("/nodes/1/actions", "nearest /v1/nodes/{node_uid}/actions: 'v1' is missing"),
         ("/actions", "nearest /v1/actions: 'v1' is missing, as in the oldest reference (E-C19)"),
         ("/api/v1/actions", "nearest /v1/actions: 'api' is too much"),
         ("/v1/nodes/1/action/remove", "nearest /v1/nodes/{node_uid}/actions/{action}: 'action' is not 'actions'"),
@@ -193,6 +195,13 @@ def test_what_no_request_can_be_is_refused_with_the_fix(method: str, path: str, 
     assert message in str(caught.value)
     assert fix in str(caught.value)
     assert caught.value.value == (method if method == "get" else path)
+
+
+def test_the_fix_for_a_query_is_cut_to_a_line() -> None:
+    with pytest.raises(UsageError) as caught:
+        check_request("GET", f"/{'x' * 200}?a")
+
+    assert len(str(caught.value).splitlines()[1].removeprefix("  fix  ")) == 100
 
 
 def test_what_a_request_can_be_passes() -> None:

@@ -314,6 +314,17 @@ class TestOrder:
             "the reference has 'aborted' since 8.0; this script is for 7.22",
             "use profile='wire': clusters had it before (E-SINCE-10); or release='8.0' or newer",
         )
+        assert caught.value.value == "aborted"
+
+    def test_what_follows_a_jump_is_checked_again(self) -> None:
+        with pytest.raises(ScriptError, match="running -> queued is not a step of a task"):
+            of(running(), completed(), jump(), running(), queued())
+
+    def test_a_script_is_shown_as_its_steps(self) -> None:
+        assert repr(of(running(polls=2, progress=(5, 5)), completed())) == (
+            "Script(kind='task', steps=(running(polls=2, progress=5), completed()), unit='polls')"
+        )
+        assert repr(running(progress=(0, 40))) == "running(progress=(0, 40))"
 
     def test_a_task_and_a_state_machine_tell_their_failures_in_their_own_fields(self) -> None:
         of(failed(error_code="internal_error", error_message="no"))

@@ -1,12 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from test_hostile_values import nested
 
 from pytest_redis_actions.errors import UsageError
 from pytest_redis_actions.facts.lifecycle import TASK, lifecycle
-from pytest_redis_actions.observed.trace_rules import Observation, check_allow, check_step, observations_of
+from pytest_redis_actions.observed.trace_rules import (
+    Finding,
+    Observation,
+    check,
+    check_allow,
+    check_step,
+    observations_of,
+)
 
 
 def read(*given: object) -> list[Observation]:
@@ -38,6 +47,42 @@ def test_what_is_none_is_refused_with_its_place(given: object) -> None:
         read("queued", given)
 
     assert caught.value.value == given
+
+
+class Unreadable(Mapping[str, object]):
+    def __getitem__(self, key: str) -> object:
+        raise LookupError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("status",))
+
+    def __len__(self) -> int:
+        return 1
+
+
+def test_a_body_that_cannot_be_read_is_refused_with_its_place() -> None:
+    given = Unreadable()
+    with pytest.raises(UsageError, match="observation #1 cannot be read: LookupError") as caught:
+        read(given)
+
+    assert caught.value.value is given
+
+
+def found(*bodies: dict[str, object]) -> list[Finding]:
+    return check(read(*bodies), lifecycle(TASK), profile="wire", allow=frozenset())
+
+
+def test_what_is_legal_is_told_of_a_progress_that_is_out_of_range() -> None:
+    (finding,) = found({"status": "running", "progress": 101})
+
+    assert (finding.code, finding.legal) == ("RA210", "0 to 100")
+
+
+def test_values_that_cannot_be_compared_are_the_same_if_their_texts_are() -> None:
+    one, other = ({"status": "running", "name": nested(100_000)} for _ in range(2))
+
+    assert found(one, other) == []
+    assert [each.code for each in found(one, {"status": "running", "name": "migrate_shards"})] == ["RA206"]
 
 
 @pytest.mark.parametrize(

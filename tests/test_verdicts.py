@@ -306,6 +306,8 @@ def test_requests_without_a_pause_are_a_spin_after_ten_in_a_row() -> None:
     assert whole(spinning(10)) is None
     assert whole(spinning(11)) == spin
     assert whole(spinning(20, gap=0.0625)) is None
+    after_a_pause = [poll(0, "running"), *(poll(5 + number * 0.04, "running") for number in range(10))]
+    assert whole(outcome(*after_a_pause, poll(60, "completed"), returned="completed")) is None
 
 
 def test_a_pause_begins_the_count_of_requests_without_one_anew() -> None:
@@ -419,6 +421,7 @@ def test_the_number_of_polls_and_the_instant_of_the_end_are_exact() -> None:
     exactly = verdicts.exactly(3, 10)
 
     assert wrong(exactly, outcome(*SOUND, seconds=10.5)) is None
+    assert wrong(exactly, outcome(*SOUND, seconds=10.6)) is not None
     assert wrong(exactly, outcome(*SOUND, seconds=15)) == (
         Kind.SLEEPS_AT_THE_END, "slept 5 virtual s after it had seen the end",
     )  # fmt: skip

@@ -118,7 +118,7 @@ def bundled(file: str) -> Schema:
     Args:
         file: path relative to schemas/.
     """
-    schema = _inlined(_read(file), file)
+    schema = _inlined(_read(file))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": urn(file), **schema}
 
 
@@ -133,16 +133,16 @@ def _read(file: str) -> Schema:
     return schema
 
 
-def _inlined(node: Any, file: str) -> Any:
+def _inlined(node: Any) -> Any:
     if isinstance(node, list):
-        return [_inlined(each, file) for each in node]
+        return [_inlined(each) for each in node]
     if not isinstance(node, dict):
         return node
     if "$ref" in node:
-        # The files lie beside each other, so that every tool finds them, also from one that was itself referred to.
+        # The files lie beside each other and name each other always, so that every tool finds them.
         path, _, fragment = node["$ref"].partition("#")
-        target = _read(path or file)
+        target = _read(path)
         for part in fragment.split("/")[1:]:
             target = target[part]
-        return _inlined(target, path or file)
-    return {key: _inlined(value, file) for key, value in node.items() if key != "$schema"}
+        return _inlined(target)
+    return {key: _inlined(value) for key, value in node.items() if key != "$schema"}

@@ -60,14 +60,12 @@ def _strict(schema: Any, *, top: bool = False) -> Any:
     """
     if isinstance(schema, list):
         return [_strict(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
     if schema.get("type") == "array" and not top:
         return False
     strict = dict(schema)
     for key in ("then", "else", "anyOf", "additionalProperties"):
         if key in strict:
-            strict[key] = _strict(strict[key], top=top and key in ("then", "else"))
+            strict[key] = _strict(strict[key], top=top)
     if "items" in strict:
         strict["items"] = _strict(strict["items"])
     if "properties" in strict:
@@ -94,8 +92,6 @@ def find(document: object, kind: str, release: str | None, profile: str, *, fast
     engine = _fast(file) if fast and _is_exact_on_top(document) else None
     if engine is None:
         document, unsound = documents.checked(document)
-        if unsound and unsound[0].code == "RA195":
-            return unsound
     judge = _Judge(document, kind, release or NEWEST, profile, file)
     suspects = None
     if engine is not None:
@@ -150,9 +146,7 @@ class _Judge:
         """
         envelope, more = (self.envelope, []) if suspects is None else documents.checked(self.envelope)
         unsound = unsound + more
-        found = (
-            list(self._explained(self.file, envelope, (), self.kind, self.document, None)) if not _deep(more) else []
-        )
+        found = list(self._explained(self.file, envelope, (), self.kind, self.document, None))
         if not any((each.path, each.keyword) == ((), "type") for each in found):
             # With the envelope of another type, what it holds are not rows.
             for path, kind, rows in self.lists:
@@ -170,7 +164,7 @@ class _Judge:
         for number in range(len(rows)) if suspects is None else suspects[path]:
             row, more = (rows[number], []) if suspects is None else documents.checked(rows[number], (*path, number))
             unsound += more
-            if bad < LIMIT and not _deep(more):
+            if bad < LIMIT:
                 found = list(self._explained(file, row, (*path, number), kind, row, number))
                 bad += bool(found)
                 yield from found
@@ -180,10 +174,6 @@ class _Judge:
     ) -> Iterator[Violation]:
         for error in _slow(file).iter_errors(instance):
             yield from explained(error, path=path, kind=kind, release=self.release, owner=owner, row=row)
-
-
-def _deep(unsound: Sequence[Violation]) -> bool:
-    return any(each.code == "RA195" for each in unsound)
 
 
 def _lists(document: object, rows: Any) -> Iterator[tuple[Path, str, Sequence[object]]]:

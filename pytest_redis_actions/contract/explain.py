@@ -145,8 +145,7 @@ def _expected(error: _Error) -> str:
     if error.keyword == "type":
         return _TYPES.get(value, str(value))
     if error.keyword in ("enum", "propertyNames"):
-        words = value if error.keyword == "enum" else error.schema["enum"]
-        return "one of " + ", ".join(map(str, words))
+        return "one of " + ", ".join(map(str, error.schema["enum"]))
     if error.keyword in ("minimum", "maximum"):
         return f"{'at least' if error.keyword == 'minimum' else 'at most'} {value}"
     if error.keyword == "anyOf":
@@ -240,11 +239,11 @@ def _hint_for_word(instance: object, words: list[str], release: str) -> str:
         return f"a status is a text, not {_noun(instance)}"
     if instance.lower() in words:
         return f"in lower case: {instance.lower()!r}"
-    own = TASK if "queued" in words and "starting" in words else STATE_MACHINE
-    if "queued" in words and "starting" not in words and instance in ("pending", "active", "starting", "cancelled"):
-        return f"{instance!r} is a word of v1; v2 has {', '.join(words)}"
+    is_v2 = "queued" in words and "starting" not in words
     for owner in owners(instance):
-        if owner.kind == own:
+        if is_v2:
+            return f"{instance!r} is a word of v1; v2 has {', '.join(words)}"
+        if owner.kind == (own := TASK if "queued" in words else STATE_MACHINE):
             since = lifecycle(own, release, "documented").since(instance)
             return f"in the reference since {since}, on clusters before: the profile 'wire' has it"
         return f"{instance!r} is a status of {owner.noun}"

@@ -294,7 +294,7 @@ class Ledger:
         Args:
             woken: returns which of them has woken, or None.
         """
-        if self.sleepers and self.now > self._opened_at and (who := woken(self.sleepers)) is not None:
+        if self.sleepers and (who := woken(self.sleepers)) is not None:
             self.refuse(who)
 
     @contextmanager

@@ -345,7 +345,7 @@ def find(path: str) -> Match | None:
     for route in _by_length(len(segments)):
         if matches(route.segments, segments):
             values = {
-                part[1:-1]: unquote(segment, errors="replace")
+                part[1:-1]: unquote(segment)
                 for part, segment in zip(route.segments, segments, strict=True)
                 if part.startswith("{")
             }
@@ -387,7 +387,7 @@ def _is_unplayed(path: str) -> bool:
 
 def difference(path: str) -> str:
     """Return the nearest route to a path that met none, and the one thing that differs."""
-    if path != "/" and path.endswith("/"):
+    if path.endswith("/"):
         trimmed = find(path.rstrip("/"))
         if trimmed is not None:
             return f"nearest {trimmed.route.template}: the trailing slash is too much"

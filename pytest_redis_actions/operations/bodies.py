@@ -141,10 +141,10 @@ def _additional_info(state: State, status: str) -> Body:
     elif operation.bdb_uid is not None:
         info.setdefault("object_type", "bdb")  # E-ASSUMED-3
         info.setdefault("object_uid", operation.bdb_uid)
-    if status == "failed" and "error" not in info:
+    if status == "failed":
         reason = _reason(state, fields)
         if reason is not None:
-            info["error"] = reason
+            info.setdefault("error", reason)
     return info
 
 

@@ -90,7 +90,8 @@ class Step:
     fields: tuple[tuple[str, object], ...] = ()
 
     def __repr__(self) -> str:
-        progress = self.progress[0] if self.progress and self.progress[0] == self.progress[1] else self.progress
+        first, last = self.progress or (None, None)
+        progress = first if first == last else self.progress
         given = [("polls", self.polls), ("seconds", self.seconds), ("progress", progress), *self.fields]
         return f"{self.status}({', '.join(f'{name}={value!r}' for name, value in given if value is not None)})"
 
@@ -511,7 +512,7 @@ def _ends(step: Step, reached: Number) -> tuple[Number, Number]:
     if step.status in _MOVING:
         if step.seconds is not None or (step.polls or 1) > 1:
             return reached, max(99, reached)
-        return max(50, reached), max(50, reached)
+        return reached, max(50, reached)
     return (100, 100) if step.status == "completed" else (reached, reached)
 
 
