@@ -47,9 +47,10 @@ Write = Callable[..., Any]
 # Clients that nothing drives, or that drive does not see: if nothing stops them, they end after 150 polls
 
 CLIENTS = """
-import asyncio, functools, http.client, importlib, queue, select, subprocess, sys, threading, time
+import asyncio, functools, http.client, http.server, importlib, multiprocessing, os, queue, select, subprocess, sys
+import threading, time
 from contextlib import suppress
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 import raw_pollers
 
 POLLS = iter(range(150))
@@ -127,6 +128,48 @@ def program(client):
     port, uid, auth = client
     subprocess.run([sys.executable, "-c", code, str(port), uid, *auth])
 
+def process_pool(client):
+    poll(client)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        pool.submit(len, Slow()).result()
+
+class Slow:
+    def __reduce__(self):
+        return time.sleep, (5,)
+
+def asynchronous(client):
+    async def main():
+        process = await asyncio.create_subprocess_exec("sleep", "15")
+        poll(client)
+        try:
+            await process.wait()
+        finally:
+            process.kill()
+    asyncio.run(main())
+
+def system(client):
+    poll(client)
+    os.system("sleep 15")
+
+def process_event(client):
+    poll(client)
+    multiprocessing.get_context("spawn").Event().wait(15)
+
+def waits_for_a_child(client):
+    child = os.spawnlp(os.P_NOWAIT, "sleep", "sleep", "15")
+    poll(client)
+    os.waitpid(child, 0)
+
+def serves(client):
+    server = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        while poll(client) != "completed":
+            time.sleep(5)
+    finally:
+        server.shutdown()
+        server.server_close()
+
 def sleeps_for_long(client):
     poll(client)
     importlib.import_module("time").sleep(15)
@@ -160,7 +203,8 @@ NOT_SEEN = "driven_client is driven, but this call does not see it"
 SELECT = "select cannot be driven"
 ANYIO = 'anyio cannot be driven: use asyncio in the client, pass it clock.asleep, or clock="wall" with a rate'
 TRIO = "trio cannot be driven: trio.testing.MockClock moves the time of trio itself; or "
-PROGRAM = "another program cannot be driven: script it in polls, or use clock='wall' with a rate"
+PROGRAM = "another process cannot be driven: use threads, script it in polls, or clock='wall' with a rate"
+SERVER = "start http.server and the like before the block: a server that waits within it keeps time from moving"
 DRIVE = 'with redis_actions.clock.drive("driven_client"): …'
 STANDING = {
     "plain": (DRIVE, "in plain: time.sleep(0.1)"),
@@ -177,11 +221,16 @@ STANDING = {
     "anyio_sleeps": (ANYIO, "in wait: await anyio.sleep(0.1)"),
     "trio_sleeps": (TRIO, "in wait: await trio.sleep(0.1)"),
     "plain_beside_anyio": (ANYIO, "in plain_beside_anyio: time.sleep(0.1)"),
+    "system": (PROGRAM, 'in system: os.system("sleep 15")'),
+    "process_event": (PROGRAM, "in process_event: multiprocessing.get_context("),
+    "waits_for_a_child": (PROGRAM, "in waits_for_a_child: os.waitpid(child, 0)"),
+    "asynchronous": (PROGRAM, "in main: await process.wait()"),
+    "process_pool": (PROGRAM, "in process_pool: "),
     "sleeps_for_long": (DRIVE, "in sleeps_for_long: importlib"),
     "never_pauses": ("the client polls without a pause", ""),
 }
-UNSEEN = ("selects", "imports", "simple_queue", "program", "sleeps_for_long")
-IN_THE_NORMAL_RUN = ("plain", "thread", "swallows_everything", "anyio_sleeps", "sleeps_for_long")
+UNSEEN = ("selects", "imports", "simple_queue", "program", "system", "sleeps_for_long")
+IN_THE_NORMAL_RUN = ("system", "plain", "thread", "swallows_everything", "anyio_sleeps", "sleeps_for_long")
 
 
 def some(ways: Iterable[str], *normal: str) -> list[Any]:
@@ -234,6 +283,17 @@ def test_what_drive_does_not_see_fails_the_test_within_a_block_too(
     text = str(caught.value)
     assert f"  fix     {NOT_SEEN if fix == DRIVE else fix}" in text
     assert place in text
+
+
+@impatient
+def test_a_server_that_is_started_within_a_block_is_named(redis_actions: RedisActions, write: Write) -> None:
+    serves = write(CLIENTS).serves
+
+    with pytest.raises(StandStill) as caught, redis_actions.clock.drive("driven_client"):
+        serves(client_of(redis_actions))
+
+    assert f"  fix     {SERVER}" in str(caught.value)
+    assert "in serve_forever" in str(caught.value)
 
 
 @impatient
@@ -732,6 +792,7 @@ def test_a_client_that_is_slow_in_earnest_is_left_alone(
 
 
 @impatient
+@pytest.mark.filterwarnings("ignore::pytest_redis_actions.errors.RedisActionsWarning")
 @pytest.mark.parametrize("client", [works_between_polls, gets_a_slow_reply, asks_another_server])
 def test_a_client_that_is_a_little_slow_is_left_alone(redis_actions: RedisActions, client: Callable[..., None]) -> None:
     _, uid, _ = client_of(redis_actions)

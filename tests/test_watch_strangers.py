@@ -18,7 +18,11 @@ from pytest_redis_actions.errors import StandStill
 
 Work = Callable[[threading.Event], object]
 impatient = pytest.mark.redis_actions(guard=0.4)
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+    "ignore::ResourceWarning",
+    "ignore::pytest_redis_actions.errors.RedisActionsWarning",  # of a tenth of a second, on a busy machine
+)
 
 
 @pytest.fixture(autouse=True)

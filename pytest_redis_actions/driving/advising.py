@@ -43,7 +43,10 @@ _FOR_THREADS = re.compile(r"[/\\](threading\.py|queue\.py|concurrent[/\\]futures
 _LOOPS = re.compile(r"[/\\](asyncio|trio|anyio|uvloop|selectors\.py)([/\\]|$)")
 _SOCKETS = re.compile(r"[/\\](socket|ssl)\.py$")
 
-SLEEPS, TASK, PROGRAM, REPLY, WAITS = "sleeps", "task", "program", "reply", "waits"
+_PROCESSES = re.compile(r"[/\\](subprocess\.py$|base_subprocess\.py$|multiprocessing[/\\]|futures[/\\]process\.py$)")
+_STARTS_ONE = re.compile(r"\bos\.(system|popen|spawn\w+|wait\w*)\(")
+
+SLEEPS, TASK, PROGRAM, REPLY, SERVES, WAITS = "sleeps", "task", "program", "reply", "serves", "waits"
 
 
 SPINS = "the client polls without a pause: let it sleep, and drive the module in which it does"
@@ -81,10 +84,14 @@ class Waiting(NamedTuple):
         return not self.sleeper and bool(re.search(r"^(async )?with |\.(acquire|get|wait|recv)\(", self.line.source))
 
 
-def waiting_in(threads: list[Stack]) -> list[Waiting]:
-    """Return where threads wait: the main thread first, those of servers and idle pools left out."""
+def waiting_in(threads: list[Stack], held: Iterable[int | None] = ()) -> list[Waiting]:
+    """Return where threads wait: the main thread first, those of servers and idle pools left out.
+
+    Args:
+        held: those whose waiting keeps time from moving; servers among them are named.
+    """
     test = next((_own(stack)[-1].path for stack in threads[:1] if _own(stack)), "")
-    return [found for stack in threads if (found := _waiting(stack, test))]
+    return [found for stack in threads if (found := _waiting(stack, test, held))]
 
 
 def _own(stack: Stack) -> list[Line]:
@@ -103,10 +110,14 @@ def _is_stdlib(line: Line) -> bool:
     return (path.startswith(_STDLIB) and not _LIBRARY.search(path)) or path.startswith("<frozen")
 
 
-def _waiting(stack: Stack, test: str) -> Waiting | None:
+def _waiting(stack: Stack, test: str, held: Iterable[int | None]) -> Waiting | None:
     own = _own(stack)
-    if not own or any(_SERVER.search(line.path) for line in _inner(stack)):
-        return None
+    serving = next((line for line in _inner(stack) if _SERVER.search(line.path)), None)
+    if serving is not None:
+        return Waiting(SERVES, serving) if stack.thread in held else None
+    if not own:  # what a pool of processes has for the calls of its own
+        managing = next((line for line in stack.lines if line.path.endswith("process.py")), None)
+        return Waiting(PROGRAM, managing) if managing is not None else None
     place = next((line for line in own if not _LIBRARY.search(line.path)), own[0])
     sleeper = _module_of(own[0].path) if place is not own[0] else ""
     return Waiting(_how(stack.lines), place, place.path == test, sleeper)
@@ -114,10 +125,10 @@ def _waiting(stack: Stack, test: str) -> Waiting | None:
 
 def _how(lines: tuple[Line, ...]) -> str:
     top = lines[0]
+    if any(_PROCESSES.search(line.path) for line in lines) or _STARTS_ONE.search(top.source):
+        return PROGRAM
     if top.path.startswith(_OURS) or _FOR_THREADS.search(top.path):
         return WAITS
-    if any(line.path.endswith("subprocess.py") for line in lines):
-        return PROGRAM
     if _SOCKETS.search(top.path):
         return WAITS if top.function == "accept" else REPLY
     if _LOOPS.search(top.path):
@@ -185,6 +196,8 @@ def _task(coroutine: Any) -> Waiting | None:
     if not own:
         return None
     within = lines[: lines.index(own[0])][::-1]
+    if any(_PROCESSES.search(line.path) for line in within):
+        return Waiting(PROGRAM, own[0])
     sleeps = any("sleep" in line.function for line in within)
     # A library that polls for a client may do it through anyio: in mid-poll only what the client calls itself counts.
     called = [_library(line) for line in (within if sleeps else within[:1])]
@@ -231,7 +244,9 @@ def fix_for(waiting: list[Waiting], driven: tuple[str, ...], where: str) -> str:
     if row is not None:
         return _out_of_reach(row)
     if any(each.how == PROGRAM for each in waiting):
-        return "another program cannot be driven: script it in polls, or use clock='wall' with a rate"
+        return "another process cannot be driven: use threads, script it in polls, or clock='wall' with a rate"
+    if any(each.how == SERVES for each in waiting):
+        return "start http.server and the like before the block: a server that waits within it keeps time from moving"
     if where:
         return "drive the module that sleeps, too; time moves only while nobody is awake"
     return 'name the modules that wait: with redis_actions.clock.drive("my_client"): …'

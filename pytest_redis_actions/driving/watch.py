@@ -237,8 +237,10 @@ class Account:
 
     def _waiting(self, threads: list[Stack]) -> list[Waiting]:
         """Return who waits: threads from before the test only if none of its own sleeps."""
-        own = waiting_in(self.own(threads))
-        return own if any(each.how != WAITS for each in own) else waiting_in(threads)
+        block = self.clock.block
+        held = {each.thread.ident for each in block.ledger.parties if each.thread is not None} if block else ()
+        own = waiting_in(self.own(threads), held)
+        return own if any(each.how != WAITS for each in own) else waiting_in(threads, held)
 
     def _reports(self) -> list[str]:
         return [each.report() for each in self.clock.watched[:2]]
