@@ -143,7 +143,8 @@ class _SubParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         given = re.search(r"invalid choice: '([^']*)'|unrecognized arguments: (\S+)", message)
         guess = nearest(given[1] or given[2], self._words()) if given else None
-        super().error(f"{message}\n  fix  write {guess}" if guess else message)
+        fix = f"write {guess}" if guess else f"{self.prog} --help describes them"
+        super().error(f"{message}\n  fix  {fix}" if guess or "are required" in message else message)
 
     def _words(self) -> Iterator[str]:
         for action in self._actions:
@@ -252,14 +253,24 @@ def _help(commands: Mapping[str, argparse.ArgumentParser], given: argparse.Names
     elif given.topic in commands:
         commands[given.topic].print_help()
     else:
-        names = (*TOPICS, *commands)
-        part = next((name for name in names if given.topic.lower() in name), None)
+        word, names = given.topic.lower(), (*TOPICS, *commands)
+        part = next((each for each in names if {word, f"{word}s"} & {*each.split("-"), each.replace("-", "")}), None)
+        likely = f"write {part!r}; " if part else _mentions(word) or advice(word, names)
         raise UsageError(
             f"unknown topic {shown(given.topic, 40)}",
-            fix=(f"write {part!r}; " if part else advice(given.topic, names)) + "redis-actions help lists the topics",
+            fix=f"{likely}redis-actions help lists the topics",
             value=given.topic,
         )
     return 0
+
+
+def _mentions(word: str) -> str:
+    """Return "read 'faults' or 'journal'; ": the guides that mention a word most often, or "" if none does."""
+    from .guides import TOPICS, text
+
+    counts = {topic: len(re.findall(rf"\b{re.escape(word)}\b", text(topic).lower())) for topic in TOPICS}
+    most = [topic for topic in sorted(TOPICS, key=counts.__getitem__, reverse=True) if counts[topic]][:2]
+    return f"read {' or '.join(map(repr, most))}; " if most else ""
 
 
 def _scenarios(given: argparse.Namespace) -> int:

@@ -93,7 +93,7 @@ MUTANTS = (
                 '    if status in TERMINAL and status != "completed":',
             ),
         ),
-        {"S10": "polled on after it had seen 'failed'"},
+        {"S10": "saw 'failed'"},
     ),
     Mutant(
         "takes cancelled for completed",
@@ -118,7 +118,7 @@ MUTANTS = (
             ('TERMINAL = ("completed", "failed", "cancelled", "aborted")', 'TERMINAL = ("completed", "failed", "cancelled")'),
             ('"active", "cancelling")', '"active", "cancelling", "aborted")'),
         ),
-        {"S13": "after it had seen"},
+        {"S13": "and polled on"},
     ),
     Mutant(
         "takes an unknown word for running",

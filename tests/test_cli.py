@@ -133,7 +133,11 @@ class TestCheckTrace:
             ("", "RA190 trace: it is empty"),
             ("nonsense", "RA190 trace: expected a JSON document"),
             ("[]", "an empty trace shows nothing"),
-            ("{}", "a trace is a sequence of observations, not {}"),
+            (
+                "{}",
+                "a trace is a sequence of observations, not {}\n  fix  give a list of status words, bodies or pairs "
+                "(seconds, body); in Python also",
+            ),
             ('[["x", {"status": "queued"}]]', "observation #1 is ['x', {'status': 'queued'}]"),
             ("[3]", "observation #1 is 3"),
             ('"queued"', "a trace is a sequence of observations, not 'queued'"),
@@ -330,6 +334,16 @@ class TestTheCommandItself:
         told = capsys.readouterr().err
         assert told.startswith("redis-actions: unknown command 'hlep'\n  fix  write 'help'; commands are demo, ")
 
+    @pytest.mark.parametrize("command", ["validate a.json", "schema", "diff 7.2", "check-trace", "explain"])
+    def test_a_missing_argument_leads_to_the_help(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit, match="2"):
+            main(command.split())
+
+        program = f"redis-actions {command.split()[0]}"
+        last, fix = capsys.readouterr().err.splitlines()[-2:]
+        assert last.startswith(f"{program}: error: the following arguments are required: ")
+        assert fix == f"  fix  {program} --help describes them"
+
     @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=lambda command: command or ["-"])
     def test_each_help_has_the_exit_statuses(self, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit, match="0"):
@@ -350,7 +364,9 @@ class TestTheCommandItself:
                                          ["lifecycle"], ["check-trace", "a.json"]])  # fmt: skip
     def test_an_unknown_release_names_the_nearest(self, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         assert main([*command, "--release", "7.3"]) == 2
-        assert capsys.readouterr().err.startswith("redis-actions: unknown release '7.3'\n  fix  write '7.4'; ")
+        assert capsys.readouterr().err == (
+            "redis-actions: unknown release '7.3'\n  fix  write '7.4'; known are 7.2, 7.4, 7.8, 7.22, 8.0, 8.2\n"
+        )
 
 
 def test_the_demo_speaks_on_a_terminal_before_it_loads_anything(

@@ -253,6 +253,12 @@ def test_each_scenario_is_failed_by_an_unsound_client_for_a_reason_of_its_own() 
     assert [scenario.id for scenario in SCENARIOS if scenario.id not in told] == []
 
 
+def test_what_a_sound_client_does_is_a_sentence_that_begins_with_its_verb() -> None:
+    begins = {scenario.id: scenario.sound.split()[0].rstrip(",;") for scenario in SCENARIOS}
+
+    assert {name: word for name, word in begins.items() if not word.endswith("s")} == {}
+
+
 def test_a_client_that_was_abandoned_interrupts_no_later_test() -> None:
     clock = DrivenClock(PlayWatch(past_end=50), max_virtual_seconds=1e6)
     clock.watch(Watched(requests=lambda: 100_000, report=lambda: ""))

@@ -69,7 +69,7 @@ def test_the_table_groups_what_a_naive_loop_fails_by_its_causes(suite: pytest.Py
             "=* redis_actions: which scenarios the clients pass =*",
             "test_the_table_groups_what_a_naive_loop_fails_by_its_causes.py::TestNaive: 1 of 4 scenarios*, 1 skipped",
             "  1 of 3 that rest on evidence, 0 of 1 that are assumed",
-            "  1 polled on after it had seen 'failed' at poll 2, and was stopped after 50 polls more",
+            "  1 saw 'failed' at poll 2 and polled on 50 times",
             "    change   leave the loop at every terminal status: completed, failed, cancelled, aborted",
             "    fails    S08 failed with error_code and error_message | S09 failed with no detail at all",
             "  2 gave up with JSONDecodeError, although the operation completes",
@@ -117,7 +117,7 @@ def test_a_failure_says_what_the_client_did_and_what_a_sound_one_does(suite: pyt
             "*  the stub    502 and 504 with an HTML body  [[]8.2]",
             "*  the play    502 in HTML",
             "*  the client  raised JSONDecodeError: Expecting value: line 1 column 1 (char 0); 2 polls, 5 virtual s",
-            "*  a sound one no JSON crash; polls again",
+            "*  a sound one polls again, and does not crash on the body",
             "*  to change   poll again, until the deadline, *",
             "*  source      assumed: a proxy stands before the API *",
             "*  also        504 in HTML: gave up with JSONDecodeError, although the operation completes",
@@ -192,8 +192,7 @@ def test_several_releases_have_the_worst_outcome_and_say_where(suite: pytest.Pyt
     (client,) = json.loads((suite.path / "score.json").read_text())["clients"].values()
     assert client["scenarios"]["S13"] == {
         "outcome": "failed",
-        "reason": "7.22: aborted from starting: polled on after it had seen 'aborted' at poll 2, and was stopped after "
-        "50 polls more",
+        "reason": "7.22: aborted from starting: saw 'aborted' at poll 2 and polled on 50 times",
         "assumed": "",
     }
 
@@ -266,7 +265,7 @@ def test_a_client_that_swallows_everything_is_abandoned_and_touches_no_other(sui
     )
 
     result.assert_outcomes(passed=3, failed=1)
-    result.stdout.fnmatch_lines(["  1 polled on *", "    *it catches even what stops it"])
+    result.stdout.fnmatch_lines(["  1 saw 'completed' at poll 4 and polled on *; it catches even what stops", "    it"])
 
 
 def test_a_client_that_is_slow_in_reality_is_stopped_only_when_it_stands_still(suite: pytest.Pytester) -> None:

@@ -672,7 +672,8 @@ def test_a_package_that_leaves_the_sleeping_to_a_module_is_refused(write: Write,
 
     assert refusal(clock, "my_package") == (
         "drive('my_package'): this module does not use time\n"
-        "  fix  drive('my_package.poller') use it; or drive('my_package', submodules=True)"
+        "  fix  write drive('my_package.poller') or drive('my_package', submodules=True); "
+        "if my_package is a library, drive what calls it"
     )
     with clock.drive("my_package", submodules=True):
         module.nap()

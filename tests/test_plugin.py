@@ -138,7 +138,7 @@ WRONG_MARKERS = (
     ("profile='wired'", "profile='wired' is not known"),
     ("tls='yes'", "tls='yes' is not known"),
     ("auth='me'", "auth must be a user name and a password"),
-    ("'8.0'", "the marker redis_actions takes no positional '8.0'"),
+    ("'7.4'", "the marker redis_actions takes no positional '7.4'"),
     ("epoch=-1", "epoch must be a whole number from 0, not -1"),
     ("host='example.com'", "host='example.com' is not a loopback address"),
     ("port='80'", "port must be a whole number from 0 to 65535, not '80'"),
@@ -175,6 +175,7 @@ class TestErrorsInTheCallersFrame:
         assert result.ret != 0
         for _, first in WRONG_MARKERS:
             result.stdout.fnmatch_lines([f"*{first}", "  at   test_a_wrong_marker*.py:*, options of test_*"])
+        result.stdout.fnmatch_lines(["  fix  name each option: @pytest.mark.redis_actions(release='7.4')"])
 
     @pytest.mark.parametrize(
         ("arguments", "first"),

@@ -177,6 +177,9 @@ def test_help_prints_a_guide_whose_links_are_commands_and_files(topic: str, caps
     told = capsys.readouterr().out
     assert told.startswith("# ")
     assert not re.search(r"\]\((?!https?://)|<!--|\.\./", told)
+    assert bool(re.search(r"\((tests|schemas)\b", told)) == told.endswith(
+        "\nThe paths in parentheses are those of files in a clone of the project.\n"
+    )
     assert {*re.findall(r"redis-actions help ([\w-]+)`", told)} <= {*TOPICS}
 
 
@@ -184,6 +187,20 @@ def test_help_of_a_command_is_the_help_of_that_command(capsys: pytest.CaptureFix
     assert main(["help", "check-trace"]) == 0
 
     assert capsys.readouterr().out.startswith("usage: redis-actions check-trace ")
+
+
+@pytest.mark.parametrize(
+    ("word", "likely"),
+    [("drive", "read 'virtual-time' or "), ("RA103", "read 'contract-validation' or "), ("xyzzy", "")],
+)
+def test_a_word_that_names_no_topic_leads_to_the_guides_that_have_it(
+    word: str, likely: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["help", word]) == 2
+
+    assert capsys.readouterr().err.startswith(
+        f"redis-actions: unknown topic {word!r}\n  fix  {likely or 'redis-actions help lists'}"
+    )
 
 
 @pytest.mark.parametrize(

@@ -595,9 +595,9 @@ def test_a_client_stopped_after_the_end_is_told_how_it_polled_on() -> None:
 
     assert whole(outcome(*slept, stopped=stopped)) == (
         Kind.POLLS_ON,
-        "polled on after it had seen 'completed' at poll 2, and was stopped after 2 polls more",
+        "saw 'completed' at poll 2 and polled on 2 times",
     )
     assert whole(outcome(*spun, stopped=stopped)) == (
         Kind.POLLS_ON,
-        "polled on without sleeping after it had seen 'completed' at poll 2, and was stopped after 2 polls more",
+        "saw 'completed' at poll 2 and polled on 2 times without sleeping",
     )

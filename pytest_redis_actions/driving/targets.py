@@ -151,7 +151,7 @@ def _refuse_idle(name: str, below: list[ModuleType], *, submodules: bool) -> Non
     sleeping = [module.__name__ for module in below if _uses_time(module)]
     if sleeping and not submodules:
         some = ", ".join(map(repr, sleeping[:3]))
-        fix = f"drive({some}) use it; or drive({name!r}, submodules=True)"
+        fix = f"write drive({some}) or drive({name!r}, submodules=True); if {name} is a library, drive what calls it"
     else:
         guess = nearest(name, [each for each in sys.modules if each != name and "." not in each], cutoff=0.8)
         fix = (f"was {guess!r} meant? " if guess else "") + "name the module in which the client sleeps"

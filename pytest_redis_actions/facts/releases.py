@@ -94,7 +94,8 @@ def check_release(release: object) -> str:
         return known
     raise ReleaseError(
         f"unknown release {shown(release, 40)}",
-        fix=_nearest_release(release) + f"known are {', '.join(RELEASES)}, as strings",
+        fix=_nearest_release(release)
+        + f"known are {', '.join(RELEASES)}{'' if isinstance(release, str) else ', as strings'}",
         value=release,
     )
 

@@ -43,9 +43,10 @@ def summary(topic: str) -> str:
 
 
 def text(topic: str) -> str:
-    """Return a guide as a terminal shows it: links name the topic, or the file in the project, that they lead to."""
+    """Return a guide as a terminal shows it: links name the topic, or the file in the clone, that they lead to."""
     guide = _GUIDE.sub(lambda link: _named(*link.groups()), _COMMENT.sub("", _read(topic)))
-    return _FILE.sub(lambda link: f"{link[1]} ({link[2]})", guide)
+    told, files = _FILE.subn(lambda link: f"{link[1]} ({link[2]})", guide)
+    return told + "\nThe paths in parentheses are those of files in a clone of the project.\n" * bool(files)
 
 
 def _named(words: str, topic: str) -> str:

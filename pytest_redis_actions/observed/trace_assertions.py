@@ -178,7 +178,7 @@ def _given(observations: object) -> list[object]:
     if isinstance(observations, (str, bytes, Mapping)) or not isinstance(observations, Iterable):
         raise UsageError(
             f"a trace is a sequence of observations, not {shown(observations, 35)}",
-            fix="give a list of status words, bodies or pairs (seconds, body), or the pathlib.Path of a recorded file",
+            fix="give a list of status words, bodies or pairs (seconds, body); in Python also a pathlib.Path",
             value=observations,
         )
     found = list(observations)

@@ -14,7 +14,16 @@ import pytest
 
 from ..clock import VirtualClock
 from ..driving import interruptible
-from ..errors import OptionError, RedisActionsError, RedisActionsWarning, UsageError, nearest, shown
+from ..errors import (
+    EndlessWait,
+    OptionError,
+    RedisActionsError,
+    RedisActionsWarning,
+    StandStill,
+    UsageError,
+    nearest,
+    shown,
+)
 from ..errors.arguments import Suggesting, with_example
 from ..facts.access import Access
 from ..facts.releases import RELEASES, check_release
@@ -88,9 +97,11 @@ def note_failure(item: pytest.Item, report: pytest.TestReport, error: BaseExcept
     item.stash[_FAILED] = True
     server = item.config.stash.get(_SERVER, None)
     wider = server.made if server and "redis_actions_factory" in getattr(item, "fixturenames", ()) else ()
+    told = str(error.args[0]) if isinstance(error, (StandStill, EndlessWait)) else ""
     for stub in (*item.stash.get(_STUBS, []), *wider):
         if stub.was_reached():
-            report.sections.append(("redis_actions", stub.report()))
+            if f" at {stub.url}, clock at " not in told:  # such an error shows the report itself
+                report.sections.append(("redis_actions", stub.report()))
         elif isinstance(error, OSError):  # a connection, most likely
             report.sections.append(("redis_actions", f"no request came to redis_actions.url, {stub.url}"))
     if server and (strays := server.strays()):
@@ -401,11 +412,15 @@ def _given(node: pytest.Item | pytest.Function) -> dict[str, object]:
         if marker.args:
             raise OptionError(
                 f"the marker redis_actions takes no positional {shown(marker.args[0], 30)}",
-                fix="name each option: @pytest.mark.redis_actions(release='8.0')",
+                fix=f"name each option: @pytest.mark.redis_actions(release={_release_near(marker.args[0])!r})",
                 value=marker.args[0],
             )
         given.update(marker.kwargs)
     return given
+
+
+def _release_near(word: object) -> str:
+    return word if isinstance(word, str) and word in RELEASES else RELEASES[-1]
 
 
 def _settings(config: pytest.Config) -> dict[str, object]:

@@ -343,7 +343,7 @@ _STARTS = "starting and deleting"
 
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
-        "S01", _LIFE, "completed on the first poll", "one poll, no sleep after it",
+        "S01", _LIFE, "completed on the first poll", "polls once, and does not sleep after it",
         (_play(lambda stage: stage.task(completed()), all_of(completes, exactly(1, 0.0))),),
         assumed="a policy: one sleep that is not needed harms nobody",
     ),
@@ -353,12 +353,12 @@ SCENARIOS: tuple[Scenario, ...] = (
         evidence=("E-LIFE-1",),
     ),
     Scenario(
-        "S03", _LIFE, "running for 20 polls, then completed", "21 polls, within its budget",
+        "S03", _LIFE, "running for 20 polls, then completed", "polls 21 times, within its budget",
         (_play(lambda stage: stage.task(running(polls=20), completed()), all_of(completes, exactly(21)), polls=21),),
         evidence=("E-LIFE-1",),
     ),
     Scenario(
-        "S04", _LIFE, "completes after 400 s, whatever the poll rate", "the result does not depend on the poll rate",
+        "S04", _LIFE, "completes after 400 s, whatever the poll rate", "returns the same result at any poll rate",
         (_play(lambda stage: stage.task(running(seconds=400), completed()), completes),),
         evidence=("E-LIFE-1", "E-LIFE-12"),
     ),
@@ -373,7 +373,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         evidence=("E-LIFE-1", "E-FAIL-3"),
     ),
     Scenario(
-        "S06", _LIFE, "a state machine: pending, active, completed", "maps that vocabulary",
+        "S06", _LIFE, "a state machine: pending, active, completed", "understands these statuses, too",
         (
             _play(
                 lambda stage: stage.machine(pending(), active(polls=2), completed()), completes,
@@ -387,7 +387,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         evidence=("E-STATUS-2", "E-LIFE-3"),
     ),
     Scenario(
-        "S07", _LIFE, "the v2 form with additional_info", "maps that one too",
+        "S07", _LIFE, "the v2 form with additional_info", "understands this form, too",
         (
             _play(
                 lambda stage: stage.machine(pending(), active(polls=2), completed()),
@@ -410,12 +410,12 @@ SCENARIOS: tuple[Scenario, ...] = (
         evidence=("E-TASK-10", "E-FAIL-1"),
     ),
     Scenario(
-        "S09", _ENDS, "failed with no detail at all", "raises, no KeyError",
+        "S09", _ENDS, "failed with no detail at all", "raises an error of its own, not a KeyError",
         (_play(lambda stage: stage.task(running(), failed()), ends_in("failed")),),
         evidence=("E-FAIL-1",),
     ),
     Scenario(
-        "S10", _ENDS, "failed straight from queued, which the lifecycle forbids", "terminal all the same",
+        "S10", _ENDS, "failed straight from queued, which the lifecycle forbids", "stops all the same",
         (_play(lambda stage: stage.task(queued(), jump(), failed()), ends_in("failed")),),
         assumed="the lifecycle has no such step",
     ),
@@ -439,7 +439,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         evidence=("E-LIFE-11",),
     ),
     Scenario(
-        "S13", _ENDS, "aborted, from starting and from running", "terminal at once",
+        "S13", _ENDS, "aborted, from starting and from running", "stops at once",
         (
             _play(
                 lambda stage: stage.task(starting(), aborted()), ends_in("aborted", "abort"), "aborted from starting",
@@ -451,7 +451,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         evidence=("E-LIFE-2", "E-FAIL-2"),
     ),
     Scenario(
-        "S14", _WORDS, '"Completed", "CANCELED"', "a policy that is explicit: ends or raises, never loops",
+        "S14", _WORDS, '"Completed", "CANCELED"', "has an explicit policy: ends or raises, never loops",
         tuple(
             play
             for word in ("Completed", "CANCELED")
@@ -485,13 +485,13 @@ SCENARIOS: tuple[Scenario, ...] = (
         assumed="no source mentions Retry-After",
     ),
     Scenario(
-        "S19", _ERRORS, "429 with Retry-After", "waits; not a failure",
+        "S19", _ERRORS, "429 with Retry-After", "waits, and does not fail",
         _survives(faults.status(429, retry_after=20), demand=all_of(completes, honours_retry_after)),
         capability="honours_retry_after",
         assumed="no source mentions 429",
     ),
     Scenario(
-        "S20", _ERRORS, "502 and 504 with an HTML body", "no JSON crash; polls again",
+        "S20", _ERRORS, "502 and 504 with an HTML body", "polls again, and does not crash on the body",
         _survives(faults.html(502), faults.html(504), polls=2),
         capability="retries_server_errors",
         assumed="a proxy stands before the API (E-HTTP-7, E-HTTP-8); no source shows its error pages",
@@ -524,7 +524,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         evidence=("E-HTTP-5",),
     ),
     Scenario(
-        "S24", _ACCESS, "401 from the first poll", "fails at once, no loop",
+        "S24", _ACCESS, "401 from the first poll", "fails at once, without a loop",
         (
             _play(
                 lambda stage: stage.meets(faults.unauthorized(), after=0, polls=None), all_of(raises(), at_most(3)),
@@ -573,12 +573,12 @@ SCENARIOS: tuple[Scenario, ...] = (
         evidence=("E-CODE-1", "E-FAIL-4"),
     ),
     Scenario(
-        "S30", _ENDS, "404 after completed, on a second read", "the first outcome stands",
+        "S30", _ENDS, "404 after completed, on a second read", "keeps the first outcome",
         (_play(lambda stage: stage.task(running(), completed(), gone()), completes),),
         evidence=("E-FAIL-5", "E-LIFE-9"),
     ),
     Scenario(
-        "S31", _LATER, "Retry-After: 7", "next poll not before 7 s (not 7 ms)",
+        "S31", _LATER, "Retry-After: 7", "polls again after 7 s or more (not 7 ms)",
         _survives(
             faults.status(503, retry_after=7), faults.status(503, retry_after=45),
             demand=all_of(completes, honours_retry_after),
@@ -593,7 +593,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         assumed="no source mentions Retry-After",
     ),
     Scenario(
-        "S33", _LATER, "Retry-After as an HTTP date: ahead, past", "waits; does not wait",
+        "S33", _LATER, "Retry-After as an HTTP date: ahead, past", "waits for the first; does not wait for the second",
         (
             *_survives(
                 faults.status(503, retry_after=HttpDate(30)), demand=all_of(completes, honours_retry_after), driven=True
@@ -619,12 +619,12 @@ SCENARIOS: tuple[Scenario, ...] = (
         assumed="no source mentions Retry-After",
     ),
     Scenario(
-        "S35", _BODIES, "truncated JSON, then good", "polls again or a clean error; no hang",
+        "S35", _BODIES, "truncated JSON, then good", "polls again or raises a clear error; never hangs",
         _survives(faults.truncated(), demand=ends),
         assumed="no source shows JSON that ends in the middle",
     ),
     Scenario(
-        "S36", _BODIES, "empty 200, 204, {}, status null, status a number", "a typed error that names the field",
+        "S36", _BODIES, "empty 200, 204, {}, status null, status a number", "raises an error that names the field",
         (
             *(
                 _play(
@@ -642,7 +642,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         assumed="no source shows a record without a status",
     ),
     Scenario(
-        "S37", _BODIES, "a list where an object is expected, and the reverse", "a clean error",
+        "S37", _BODIES, "a list where an object is expected, and the reverse", "raises a clear error",
         _survives(faults.wrong_shape(), demand=ends),
         evidence=("E-C5", "E-FAIL-9"),
     ),
@@ -710,7 +710,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         "S43", _WIRE, "a redirection to another path, to another node of the cluster, to a stranger; a loop",
-        "follows; credentials may go to a node, never to a stranger; a limit to loops",
+        "follows, up to a limit; sends credentials to a node at most, never to a stranger",
         (
             _play(_other_host("127.0.0.1"), completes, "redirected to another node"),
             *(
@@ -740,7 +740,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         evidence=("E-LIFE-1",),
     ),
     Scenario(
-        "S46", _LIMITS, "50 uids at once, each with its own script", "no cross-talk",
+        "S46", _LIMITS, "50 uids at once, each with its own script", "keeps their results apart",
         (_play(_fifty, completes, polls=8),),
         capability="concurrent",
         evidence=("E-TASK-1",),
@@ -777,7 +777,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         "S50", _STARTS, "a delete: active, then the record is gone, at once or after completed",
-        "404 is the success of a delete, and so is completed",
+        "takes 404, and completed, as the success of a delete",
         (
             _play(_deleted(gone()), is_deleted, "gone without completed"),
             _play(_deleted(completed(), gone()), is_deleted, "completed, then gone", polls_on=True),

@@ -178,7 +178,7 @@ def _stopped_past_the_end(outcome: Outcome) -> Wrong | None:
     number, status = seen
     late = outcome.polls[number:]
     how = "" if late[-1].seconds - late[0].seconds >= SHORTEST * (len(late) - 1) else " without sleeping"
-    text = f"polled on{how} after it had seen {status!r} at poll {number}, and was stopped after {len(late)} polls more"
+    text = f"saw {status!r} at poll {number} and polled on {len(late)} times{how}"
     return _stop(outcome.stopped, Kind.POLLS_ON, text)
 
 
