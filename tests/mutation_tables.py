@@ -82,5 +82,11 @@ EQUIVALENT: Mapping[tuple[str, str, str, str], str] = {
         "return 9, 9",
         "return 10, 9",
     ): "Any distance above 1 says that no route is near.",
+    (
+        "operations/script.py",
+        "",
+        "_NANOSECONDS = 1_000_000_000",
+        "_NANOSECONDS = 1000000001",
+    ): "A unit of its own: lengths and instants are counted in the same.",
 }
 """Mutants that no test can tell from the original: (module, function, lines before, lines after) -> the reason."""

@@ -765,7 +765,8 @@ class TestHints:
         found = violations({"action_uid": UID, "status": "queued"}, "POST /v1/nodes/{node_uid}/actions/{action}")
 
         assert ("RA101", "task_id") in [(each.code, each.expected) for each in found]
-        assert ("RA106", "/action_uid") in [(each.code, each.pointer) for each in found]
+        hint = "an action of a node answers with task_id, and that is the uid to poll (E-NODE-8)"
+        assert ("RA106", "/action_uid", hint) in [(each.code, each.pointer, each.hint) for each in found]
 
     @pytest.mark.parametrize(
         ("document", "kind", "hints"),
@@ -836,6 +837,7 @@ class TestWrongCalls:
             validate(TASK, kind, release=release)
 
         assert str(caught.value).startswith(f"release {release} has no {kind}\n  fix  {told}")
+        assert caught.value.value == release
 
     def test_a_reply_that_the_reference_documents_without_body(self) -> None:
         with pytest.raises(UsageError, match=r"the reference documents no body for DELETE") as caught:

@@ -601,6 +601,29 @@ def test_threads_that_ended_without_saying_so_are_struck_out(account: Account) -
     assert account.parties == (unstarted, awake)
 
 
+def test_a_sweep_wakes_whom_nothing_keeps_asleep_any_more(account: Account) -> None:
+    account.is_quiet = lambda: False
+    account.wish("a", 5)
+    account.settle()
+    assert account.woken == []
+
+    account.is_quiet = lambda: True
+    account.sweep()
+
+    assert account.woken == ["a"]
+
+
+def test_who_sleeps_on_beyond_a_block_is_dismissed_at_the_end(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiter = Waiter(account, account.joined())
+    monkeypatch.setattr(ledgers, "_asleep", {waiter})
+
+    ledgers._dismiss_all()
+
+    assert waiter.is_dismissed
+
+
 def test_of_strangers_without_a_name_as_many_go_as_strangers_have_ended(account: Account) -> None:
     ended = threading.Thread(target=lambda: None)
     account.strangers = frozenset({ended, threading.current_thread()})

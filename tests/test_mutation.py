@@ -63,6 +63,26 @@ def test_what_cannot_change_a_verdict_is_left_alone() -> None:
     assert mutants("f.py", source) == []
 
 
+@pytest.mark.parametrize(
+    ("source", "after"),
+    [
+        ("y = shown(x, 40)\n", []),
+        ("y = x[:60]\n", ["y = x[:]"]),
+        ("y = 1e308\n", []),
+        ("y = x[:2]\n", ["y = x[:]", "y = x[:3]"]),
+    ],
+)
+def test_how_long_a_text_may_be_is_left_alone_but_not_that_it_is_cut(source: str, after: list[str]) -> None:
+    assert [mutant.after for mutant in mutants("f.py", source)] == after
+
+
+def test_a_change_that_joins_lines_is_told_by_the_lines_that_differ() -> None:
+    source = "raise E(\n    1,\n    fix=2,\n)\nprint()\n"
+
+    (mutant,) = [each for each in mutants("f.py", source) if each.after == "raise E(1)"]
+    assert (mutant.before, mutant.line) == ("raise E( 1, fix=2,", 1)
+
+
 def test_every_module_of_the_table_and_its_tests_are_there() -> None:
     for module, tests in TESTS.items():
         assert (mutation.PACKAGE / module).is_file()

@@ -148,6 +148,7 @@ def test_an_encoded_slash_and_dots_never_separate() -> None:
         ("/v1//actions", "nearest /v1/actions: a slash is doubled"),
         ("/v1/action", "nearest /v1/actions: 'action' is not 'actions'"),
         ("/v3/actions/7", "nearest /v1/actions/{uid}: 'v3' is not 'v1'"),
+        ("/v1/foo/actions", "nearest /v1/actions: 'foo' is too much"),
         ("/v3/action/7", "nearest /v2/actions"),
         ("/nodes/1/actions", "nearest /v1/nodes/{node_uid}/actions: 'v1' is missing"),
         ("/actions", "nearest /v1/actions: 'v1' is missing, as in the oldest reference (E-C19)"),

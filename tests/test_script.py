@@ -316,6 +316,20 @@ class TestOrder:
         )
         assert caught.value.value == "aborted"
 
+    def test_a_status_in_a_step_is_refused_with_what_changes_a_record(self) -> None:
+        with pytest.raises(ScriptError) as caught:
+            running(status="x")
+
+        assert text(caught) == (
+            "running(status='x'): the step is the status",
+            "write the step of that name; faults.record(status=…) sends another word",
+        )
+        assert caught.value.value == "x"
+
+    @pytest.mark.parametrize(("last", "shown"), [(40, "40"), (40.0, "40.0")])
+    def test_the_progress_at_the_end_of_a_step_is_spelt_as_in_the_script(self, last: float, shown: str) -> None:
+        assert repr(progress(of(running(polls=3, progress=(0, last)), completed()), 3)) == f"[0.0, 20.0, {shown}]"
+
     def test_what_follows_a_jump_is_checked_again(self) -> None:
         with pytest.raises(ScriptError, match="running -> queued is not a step of a task"):
             of(running(), completed(), jump(), running(), queued())

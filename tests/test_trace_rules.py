@@ -102,6 +102,17 @@ def test_a_step_that_skips_one_that_is_impossible_and_one_after_the_end(
     assert (finding.code, finding.poll, finding.message) == (code, 2, message)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "code", "poll"),
+    [("gone", "running", "RA205", 2), ("active", "running", "RA204", 1), ("running", "active", "RA204", 2)],
+)
+def test_a_step_names_the_poll_that_is_wrong(before: str, after: str, code: str, poll: int) -> None:
+    finding = check_step(before, after, lifecycle(TASK))
+
+    assert finding is not None
+    assert (finding.code, finding.poll) == (code, poll)
+
+
 @pytest.mark.parametrize(("allow", "value"), [(["progres-fell"], "progres-fell"), ("progress-fell", "progress-fell")])
 def test_a_name_that_allow_does_not_take_is_refused(allow: Any, value: object) -> None:
     with pytest.raises(UsageError) as caught:

@@ -321,7 +321,7 @@ def test_redirections_are_no_spin() -> None:
         redirected = [poll(0.01 * number, code=code) for number in range(20)]
         assert whole(outcome(*redirected, poll(0.3, "completed"), returned="completed")) is None
     refused = [poll(0.01 * number, code=400) for number in range(20)]
-    assert whole(outcome(*refused, returned="completed")) is not None
+    assert whole(outcome(*refused, poll(0.3, "completed"), returned="completed")) is not None
 
 
 def test_a_spin_on_an_error_names_its_code() -> None:
@@ -350,6 +350,7 @@ def test_requests_that_lie_apart_in_reality_only_are_a_sleep_that_drive_does_not
 
     stands = (Kind.STANDS_STILL, "slept about 0.2 real s between polls, where drive does not see it")
     assert apart(0.2) == stands
+    assert whole(outcome(*requests, returned="completed", real={11: 2.0})) == stands
     assert apart(0.03125) == (Kind.NEVER_SLEEPS, "does not sleep between polls while the status is 'running'")
     assert apart(0.2, is_driven=False) == (
         Kind.NEVER_SLEEPS, "does not sleep between polls while the status is 'running'",
@@ -592,6 +593,8 @@ def test_a_client_stopped_after_the_end_is_told_how_it_polled_on() -> None:
     stopped = Stopped(Why.PAST_END)
     slept = polls((0, "running"), (5, "completed"), (10, "completed"), (10.05, "completed"))
     spun = polls((0, "running"), (5, "completed"), (5.01, "completed"), (5.02, "completed"))
+    slowly = polls((0, "running"), (5, "completed"), (10, "completed"), (10 + verdicts.SHORTEST, "completed"))
+    assert whole(outcome(*slowly, stopped=stopped)) == whole(outcome(*slept, stopped=stopped))
 
     assert whole(outcome(*slept, stopped=stopped)) == (
         Kind.POLLS_ON,

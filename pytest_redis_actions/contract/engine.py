@@ -110,7 +110,7 @@ def _is_exact_on_top(document: object) -> bool:
     if type(document) is not dict:
         return type(document) is list
     types = set(map(type, document.values())) | set(map(type, document))
-    return types <= SCALARS | {dict, list}
+    return not types - SCALARS - {dict, list}
 
 
 class _Judge:

@@ -185,20 +185,20 @@ def _hint(error: _Error, owner: object) -> str:
 
 def _hint_for_field(error: _Error, owner: object) -> str:
     field = error.field
-    if field == "action_uid" and isinstance(owner, dict) and "task_id" in owner:
-        return "an action of a node answers with task_id, and that is the uid to poll (E-NODE-8)"
     if error.kind == "pending-op":
         return "a field of an action: a pending operation is an entry of its pending_ops"
+    if field == "action_uid" and error.is_foreign:
+        return "an action of a node answers with task_id, and that is the uid to poll (E-NODE-8)"
     if field in _V2_FIELDS:
         return "a field of v2: this looks like a row of GET /v2/actions"
     if error.kind.startswith(("action-v2", "GET /v2")) and error.is_foreign:
         return "a field of v1: in v2 it is in additional_info, or absent"
-    if field == "creation_time" and error.is_foreign:
+    if error.is_foreign:  # creation_time, the last one
         return "clusters send it all the same; the profile 'wire' has it"
-    guess = None if error.is_foreign else nearest(field, error.schema["enum"])
+    guess = nearest(field, error.schema["enum"])
     if guess and guess not in (owner if isinstance(owner, dict) else ()):
         return f"write {guess} instead"
-    return "" if error.is_foreign else "the profile 'documented' refuses every addition of the vendor; 'wire' does not"
+    return "the profile 'documented' refuses every addition of the vendor; 'wire' does not"
 
 
 def _hints_for_missing(

@@ -160,7 +160,7 @@ class Waiter:
     def dismiss(self) -> None:
         """Wake the thread to end it: its block has ended, and somebody waits for its end."""
         self.is_dismissed = self.is_dismissed or not self._over
-        self._end(notified=False)
+        self.expire()
 
     def expire(self) -> None:
         """Wake the party: its time is up."""

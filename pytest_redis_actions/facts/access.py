@@ -105,7 +105,7 @@ class Access:
         """Every password that was ever good: none is shown anywhere."""
         self._tokens: dict[str, tuple[str, float]] = {}
         self._known: dict[str, str] = {}  # Authorization headers with a password that were good -> the role
-        self._key = secrets.token_bytes(32)
+        self._key = secrets.token_bytes()
 
     def auth_for(self, role: str) -> tuple[str, str]:
         """Return the user name and password of the user with this role.

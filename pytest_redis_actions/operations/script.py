@@ -517,11 +517,11 @@ def _ends(step: Step, reached: Number) -> tuple[Number, Number]:
 
 
 def _share(step: Step, into: int) -> float:
-    """Return how much of a step is over, 1 at its end, where its last poll is: of (0, 40) in 3 polls 0, 20, 40."""
+    """Return how much of a step is over, 1 or more at its last poll: of (0, 40) in 3 polls 0, 20, 40."""
     if step.seconds is not None:
         return into / _length(step, "seconds")
     steps = (step.polls or 1) - 1
-    return into / steps if steps else 1.0
+    return into / steps if steps else math.inf
 
 
 def _between(first: Number, last: Number, share: float) -> Number:
