@@ -298,9 +298,8 @@ class TestExplain:
         assert '  Wire type observed: **string `"100"`**\n' in told
         assert "\nE-LIFE-8  3. Lifecycle\n  **Delete is confirmed by 404.** SMDeleteBDB" in told
 
-    @pytest.mark.parametrize("fact", facts())
-    def test_every_fact_is_explained(self, fact: str) -> None:
-        assert len((explanation(fact) or "").splitlines()) >= 3
+    def test_every_fact_is_explained(self) -> None:
+        assert [fact for fact in facts() if len((explanation(fact) or "").splitlines()) < 3] == []
 
     def test_an_unknown_code_names_the_nearest(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["explain", "RA299"]) == 2
