@@ -1,5 +1,8 @@
 """Test anything that waits on a Redis Enterprise cluster: a stub of its actions API, with real sockets.
 
+In the docstring of each folder, "May import" lists other folders and faults.py, and "Public" the modules that other
+folders may import, apart from the names of the `__init__` itself. plugin.py has the fixtures, cli.py the commands.
+
 The names are loaded when they are first used, so that a suite that has the plugin installed and does not use it pays
 nothing for it. PYTEST_DONT_REWRITE
 """

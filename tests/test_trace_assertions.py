@@ -101,6 +101,16 @@ class TestATransition:
         assert caught.value.findings[0].code == "RA213"
 
 
+def test_a_misspelt_word_is_guessed_in_the_first_line_and_not_cut_beside_its_row() -> None:
+    with pytest.raises(LifecycleError) as caught:
+        assert_trace(["queued", "running", "complete"])
+
+    first, *lines = str(caught.value).splitlines()
+    assert first == "RA204 action: 'complete' is not a status of a task; did you mean 'completed'?"
+    (row,) = (line for line in lines if "> #3" in line)
+    assert row.endswith("  'complete' is not a status of a task (RA204)")
+
+
 class TestATrace:
     @pytest.mark.parametrize(
         "trace",

@@ -38,7 +38,10 @@ def run(out: TextIO) -> int:
         return status
     print("\n2. A shard migration of 30 minutes, polled every 2 minutes on virtual time\n", file=out)
     _watch(out)
-    print("\nNext: ask for the fixture `redis_actions` in a test of your own.", file=out)
+    print(
+        "\nNext: ask for the fixture `redis_actions` in a test of your own; redis-actions help getting-started",
+        file=out,
+    )
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Validation: whether a document keeps the contract of a release; if not, where, and which source says so.
+"""Validation: whether a document keeps the contract of a release; if not, where (RA101 and so on), and who says so.
 
 It takes documents and does not depend on a server. jsonschema and jsonschema-rs are imported with the first document.
 

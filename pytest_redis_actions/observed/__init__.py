@@ -1,4 +1,4 @@
-"""What was seen, and what may be said of it: the journal, its timeline, rules for traces, assertions, coverage.
+"""What was seen, and what may be said of it: journal, timeline, assertions, coverage, rules for traces (RA201 and on).
 
 Reads only: nothing here answers a request.
 

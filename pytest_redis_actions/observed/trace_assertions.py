@@ -73,12 +73,17 @@ class LifecycleError(RedisActionsError, AssertionError):
             return []
         notes: dict[int, str] = {}
         for each in self.findings[1:50]:
-            notes.setdefault(each.poll, f"{each.message[:60]} ({each.code})")
+            notes.setdefault(each.poll, _note(each))
         if worst is not None:
-            notes[worst.poll] = f"{worst.message[:60]} ({worst.code})"
+            notes[worst.poll] = _note(worst)
         around = worst.poll if worst is not None else len(self.observations)
         told = observation_lines(self.observations, notes, self._life, around=around)
         return [f"  {'trace' if index == 0 else '':<7}{line}" for index, line in enumerate(told)]
+
+
+def _note(finding: Finding) -> str:
+    """Return what stands beside a row: the finding without its hint, which the headline has."""
+    return f"{finding.message.partition('; did you mean')[0][:60]} ({finding.code})"
 
 
 def _uid(observations: Sequence[Observation]) -> str | None:
