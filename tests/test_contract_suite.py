@@ -203,12 +203,13 @@ def test_several_releases_have_the_worst_outcome_and_say_where(suite: pytest.Pyt
 @pytest.mark.parametrize(
     ("body", "scenario", "reason"),
     [
-        ("pass", "S01", "returned 'None': neither a status nor a mapping with one"),
-        ("return 7", "S01", "returned '7': neither a status nor a mapping with one"),
-        ("return {'state': 'completed'}", "S01", "returned \"{'state': 'completed'}\": neither*"),
+        ("pass", "S01", "returned None: neither a status nor a mapping with one"),
+        ("return 7", "S01", "returned 7: neither a status nor a mapping with one"),
+        ("return {'state': 'completed'}", "S01", "returned {'state': 'completed'}: neither*"),
         ("return 'completed'", "S03", "ended after 0 polls, where the end shows at poll 21"),
         ("return 'completed'", "S04", "returned 'completed', which no poll has shown"),
         ("return status(target, 'null')", "S01", "gave up with KeyError*"),
+        ("return target.uid", "S01", "crashed with AttributeError before its first request"),
         ("return status(target) if status(target) and status(target, 'x') else 0", "S44", "*asked*|gave up*"),
         ("while status(target) != 'completed': pass", "S03", "does not sleep between polls while the status is *"),
         (

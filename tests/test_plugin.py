@@ -970,7 +970,7 @@ def test_a_start_that_no_request_met_fails_the_test_at_its_end(suite: pytest.Pyt
             "*    POST /v1/bdbs: none came",
             "*    POST /v1/bdb: none came",
             "*      nearest /v1/bdbs: 'bdb' is not 'bdbs'",
-            "*  fix  let the client send it; when(…, optional=True) allows that none comes",
+            "*  fix  let the client send this method and path; when(…, optional=True) allows it",
             "E * 1 request of when() started nothing",
             "*    DELETE /v1/bdbs/{uid}: came, and started nothing: #1 -> 401",
         ]

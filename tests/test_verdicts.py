@@ -71,10 +71,10 @@ def test_completes_demands_a_status_that_is_a_success() -> None:
     completes = verdicts.completes
 
     assert wrong(completes, outcome(returned=None)) == (
-        Kind.NO_STATUS, "returned 'None': neither a status nor a mapping with one",
+        Kind.NO_STATUS, "returned None: neither a status nor a mapping with one",
     )  # fmt: skip
     assert wrong(completes, outcome(returned=["x" * 60])) == (
-        Kind.NO_STATUS, f"""returned {"['" + 38 * "x"!r}: neither a status nor a mapping with one""",
+        Kind.NO_STATUS, f"returned ['{37 * 'x'}…: neither a status nor a mapping with one",
     )  # fmt: skip
     assert wrong(completes, outcome(returned="failed")) == (
         Kind.WRONG_STATUS, "returned 'failed', although the operation completed",
@@ -172,7 +172,7 @@ def test_an_error_that_is_no_slip_ends_and_so_does_a_success_only() -> None:
         ({"error": ValueError("not found")}, None),
         ({"returned": "completed"}, "reported a success that did not happen: returned 'completed'"),
         ({"returned": "failed"}, "returned 'failed', although it cannot know"),
-        ({"returned": 7}, "returned '7': neither a status nor a mapping with one"),
+        ({"returned": 7}, "returned 7: neither a status nor a mapping with one"),
     ],
 )
 def test_an_error_that_must_be_raised_says_one_of_the_texts(given: dict[str, Any], expected: str | None) -> None:

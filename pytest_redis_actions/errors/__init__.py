@@ -189,7 +189,7 @@ class UnmetStarts(RedisActionsError, AssertionError):
         count = len(self.requests)
         lines = [f"{count} request{'' if count == 1 else 's'} of when() started nothing"]
         lines += [f"  {told}" for told in self.requests[:10]]
-        return "\n".join([*lines, "  fix  let the client send it; when(…, optional=True) allows that none comes"])
+        return "\n".join([*lines, "  fix  let the client send this method and path; when(…, optional=True) allows it"])
 
 
 class StandStill(BaseException):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from ..errors import shown
 from ..observed.journal import Exchange
 
 __all__ = ["CommandFailed", "Outcome", "Stopped", "Why"]
@@ -143,7 +144,7 @@ class Outcome:
         if self.error is not None:
             first = (str(self.error) or "without a text").splitlines()[0]
             return f"raised {type(self.error).__name__}: {first[:80]}; {count}"
-        return f"returned {str(self.returned)[:60]!r}; {count}"
+        return f"returned {shown(self.returned)}; {count}"
 
 
 def _met_no_route(exchange: Exchange) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import pairwise
 
+from ..errors import shown
 from ..observed.journal import Exchange
 from .outcome import CommandFailed, Outcome, Stopped, Why
 
@@ -132,6 +133,7 @@ def verdict(outcome: Outcome, can: Mapping[str, object], demand: Demand, *, poll
         or _stopped_past_the_end(outcome)
         or _does_not_spin(outcome)
         or _stopped(outcome)
+        or _broke_before_it_asked(outcome)
         or demand(outcome, can)
         or _polls_its_own(outcome)
         or (None if polls_on else _stops_at_the_end(outcome))
@@ -240,14 +242,20 @@ def _rounded(seconds: float) -> int:
 
 def _returned_nothing(outcome: Outcome) -> Wrong | None:
     if outcome.error is None and outcome.word is None:
-        shown = str(outcome.returned)[:40]
-        return Wrong(Kind.NO_STATUS, f"returned {shown!r}: neither a status nor a mapping with one")
+        return Wrong(Kind.NO_STATUS, f"returned {shown(outcome.returned, 40)}: neither a status nor a mapping with one")
     return None
 
 
 def _about_the_error(outcome: Outcome, kind: Kind, text: str) -> Wrong:
     where = f": {outcome.place}" if isinstance(outcome.error, CommandFailed) else f" at {outcome.place}"
     return Wrong(kind, text, raised=outcome.failure + (where if outcome.place else ""))
+
+
+def _broke_before_it_asked(outcome: Outcome) -> Wrong | None:
+    if not isinstance(outcome.error, CRASHES) or outcome.exchanges:
+        return None
+    wrong = _about_the_error(outcome, Kind.CRASHED, f"crashed with {outcome.failure} before its first request")
+    return replace(wrong, change="mend `wait` itself: no reply of the stub has led to this error")
 
 
 # Demands of the outcome
