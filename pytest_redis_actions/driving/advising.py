@@ -21,6 +21,7 @@ from .targets import RECIPES, targets
 __all__ = [
     "SLEEPS",
     "SPINS",
+    "TASK",
     "WAITS",
     "Waiting",
     "asleep",

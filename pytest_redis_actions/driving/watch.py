@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from ..errors import StandStill, explained
-from .advising import SLEEPS, SPINS, WAITS, Waiting, awaits_a_reply, fix_for, tasks_here, waiting_in
+from .advising import SLEEPS, SPINS, TASK, WAITS, Waiting, awaits_a_reply, fix_for, tasks_here, waiting_in
 from .effort import Effort
 from .interruption import frames_of_test
 from .ledger import DRIVEN, OutsideThread
@@ -34,6 +34,7 @@ _OFTEN = 100  # replies a second, of a client that does not sleep
 _TICK = 0.25
 _FORGIVEN = 6  # times in a row, for a reply that another thread than the test's reads, or seems to
 _CREDIT = 2  # times the guard, for what threads from before the test do: they may do it for the test
+_AGAIN = 0.5  # idle seconds, at least, in which a test that was failed may end
 _BUSY = 0.02  # of a processor: a thread that competes for the interpreter
 
 
@@ -63,7 +64,6 @@ class Account:
     Attributes:
         guard: idle seconds without any progress after which the test is failed.
         warning: what to tell of a test that stood still for a while and went on; None for nothing.
-        is_over: whether the test has ended, and fails no more.
     """
 
     def __init__(self, clock: WatchedClock, guard: float, *, judges_replies: bool = True) -> None:
@@ -78,13 +78,15 @@ class Account:
         self._has_news = False
         self._answers = 0
         self._verdicts = 0
-        self.is_over = False
+        self._is_over = False
+        self._ending = threading.Lock()
         self._thread = threading.get_ident()
         here = (threading.current_thread(), threading.main_thread())
         before = [thread for thread in threading.enumerate() if thread not in here]
         self._before = {thread.ident for thread in before}
         self._strange = {str(thread.native_id) for thread in before}
         self._borrowed = 0.0
+        self._since_it_ran = self._excess = 0.0
         self._stacks_before = _where_others_stand()
         self._forgiven = 0
 
@@ -118,6 +120,11 @@ class Account:
         # Who polls so often does not wait between polls, however little of the processor it gets.
         is_dense, self._answers = self._answers > _DENSE * idle, 0
         self._idle += 0.0 if is_dense else idle
+        self._since_it_ran += idle
+        if not idle:
+            # What waits for a processor is told when it has got one: it was not idle meanwhile.
+            self._idle -= max(0.0, min(self._since_it_ran, self._excess))
+            self._since_it_ran = 0.0
         news, self._has_news = self._has_news, False
         if moved or news:
             self._forgiven = 0
@@ -133,6 +140,7 @@ class Account:
         """
         strange = [seconds for key, seconds in efforts.items() if key in self._strange]
         own = sum(efforts.values()) - sum(strange)
+        self._excess = sum(efforts.values()) - took
         competing = sum(seconds > _BUSY * took for seconds in strange)
         if own > Effort.busy() * took / (1 + competing):
             return True
@@ -206,8 +214,6 @@ class Account:
 
     def fail(self, happened: str, threads: list[Stack], fix: str = "") -> None:
         """Fail the test; once more, and harder, if it was told before and goes on."""
-        if self.is_over:
-            return
         self.forgive()
         self._verdicts += 1
         self.warning = None
@@ -216,14 +222,21 @@ class Account:
         def revised() -> type[BaseException] | None:
             return None if is_debugger(sys.gettrace()) else self._error(happened, [*tasks_here(), *waiting], fix)
 
-        if not self.clock.interrupt(self._error(happened, waiting, fix), revise=revised):
-            for watched in self.clock.watched:
-                watched.hang_up()
+        error = self._error(happened, waiting, fix)
+        with self._ending:
+            if not self._is_over and not self.clock.interrupt(error, revise=revised):
+                for watched in self.clock.watched:
+                    watched.hang_up()
+
+    def end(self) -> None:
+        """Fail the test no more: it has ended."""
+        with self._ending:
+            self._is_over = True
 
     @property
     def patience_after_verdict(self) -> float:
         """Idle seconds after which a test that was failed, and is still there, is failed again."""
-        return self.guard if not self._verdicts else self.guard / 10
+        return self.guard if not self._verdicts else min(self.guard, max(_AGAIN, self.guard / 10))
 
     def _error(self, happened: str, waiting: list[Waiting], fix: str) -> type[BaseException]:
         return explained(StandStill, "\n".join([happened, *self._told(waiting, fix), *self._reports()]))
@@ -377,7 +390,11 @@ def _caught_sleeping(account: Account) -> list[Stack]:
         time.sleep(_TICK / 20)
         before, threads = threads, _standing()
         still = [stack for stack in threads if stack in before]
-        if any(each.how == SLEEPS and not each.blocks for each in waiting_in(account.own(still))):
+        found = waiting_in(account.own(still))
+        if any(each.how == SLEEPS and not each.blocks for each in found):
+            return still
+        # A loop whose tasks sleep stands where it does in mid-poll, but then not for long, or beside one that reads.
+        if any(each.how == TASK for each in found) and len(still) == len(threads) and not awaits_a_reply(still):
             return still
     return threads
 
@@ -405,5 +422,5 @@ def watching(clock: Any, guard: float, *, judges_replies: bool = True) -> Iterat
         yield account
     finally:
         clock.account = None
-        account.is_over = True
+        account.end()
         _watch.close(account)
