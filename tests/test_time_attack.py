@@ -6,18 +6,22 @@ Each polls every 5 s for 30 s unless its comment says otherwise: at 0, 5, … 30
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import gc
 import json
 import random
 import sys
+import threading
 import urllib.request
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from types import ModuleType
 from unittest import mock
 
 import attack_async
+import attack_edges
 import attack_forms
 import attack_held
 import attack_star
@@ -27,6 +31,7 @@ import tenacity
 
 from pytest_redis_actions import Action, RedisActions, completed, faults, running
 from pytest_redis_actions.clock import VirtualClock, Watched
+from pytest_redis_actions.driving import ledger
 from pytest_redis_actions.errors import EndlessWait, StandStill, UsageError
 
 Ask = Callable[[], str]
@@ -350,3 +355,60 @@ def test_a_recipe_is_driven_although_it_knows_trio(redis_actions: RedisActions) 
         asks = ask(redis_actions, job)
         tenacity.Retrying(wait=tenacity.wait_fixed(5), retry=tenacity.retry_if_result("completed".__ne__))(asks)
     assert at(job) == SEVEN
+
+
+needs_311 = pytest.mark.skipif(IS_310, reason="asyncio.timeouts is new in Python 3.11")
+EDGES = [
+    ("by_subclass", NEVER, [0, 10, 20], "Stamp{30}"),
+    ("by_named_tuple", 12, [0, 5, 10, 15], "completed"),
+    ("by_factory", 12, [0, 5, 10, 15], "completed"),
+    ("by_depth", 12, [0, 5, 10, 15], "completed"),
+    ("before_it_runs", NEVER, [0, 12, 20, 24, 25], "6.0"),
+    pytest.param("by_submodules", 12, [0, 7, 14], "completed", marks=needs_311),
+    ("blocked_loop", NEVER, [1, 10], "0.0"),
+    ("job_outlives_its_wait", NEVER, [5, 20], "running"),
+    ("too_long", NEVER, [], "['refused', 'refused']"),
+]
+
+
+@pytest.mark.parametrize(("name", "seconds", "polls", "result"), EDGES)
+def test_an_edge_is_right(
+    redis_actions: RedisActions, name: str, seconds: float, polls: list[float], result: str
+) -> None:
+    job = job_of(redis_actions, seconds)
+    with redis_actions.clock.drive("attack_edges"):
+        assert getattr(attack_edges, name)(ask(redis_actions, job)) == result
+    assert at(job) == polls
+
+
+def test_a_raw_thread_is_refused(redis_actions: RedisActions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attack_edges, "begin", _thread.start_new_thread, raising=False)
+    with pytest.raises(UsageError, match=r"_thread\.start_new_thread.*\n.*threading\.Thread"):
+        redis_actions.clock.drive("attack_edges").__enter__()
+
+
+def test_a_raw_thread_of_the_test_does_not_keep_a_stopped_block_open(redis_actions: RedisActions) -> None:
+    asleep = threading.Event()
+
+    def raw() -> None:
+        attack_edges.nap(0)
+        asleep.set()
+        with suppress(EndlessWait):
+            attack_edges.nap(10**7)
+
+    def client() -> None:
+        _thread.start_new_thread(raw, ())
+        asleep.wait()
+        attack_edges.nap(10**7)
+
+    with pytest.raises(EndlessWait), redis_actions.clock.drive("attack_edges"):
+        client()
+    with redis_actions.clock.drive("attack_edges"):
+        pass
+
+
+@pytest.mark.parametrize("name", ["spin", "spin_beside"])
+def test_a_task_that_spins_is_stopped(redis_actions: RedisActions, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(ledger, "TURNS", 1_000)
+    with pytest.raises(EndlessWait, match="never sleeps"), redis_actions.clock.drive("attack_edges"):
+        getattr(attack_edges, name)(ask(redis_actions, job_of(redis_actions)))

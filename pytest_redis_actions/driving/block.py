@@ -21,8 +21,8 @@ from .opened import opened
 from .places import place
 from .private import check_python
 from .reach import refuse_unreachable
-from .replacing import Undo, replace, replace_held
-from .standins import hook_maps, hook_scheduler, original_of, real_names, stand_in_for
+from .replacing import Undo, classes_of, replace, replace_held
+from .standins import drive_dates, hook_maps, hook_scheduler, original_of, real_names, stand_in_for
 from .targets import targets
 from .tasks import ASYNCHRONOUS, Loops
 from .threads import hook_threads
@@ -196,6 +196,8 @@ class Block:
         for party in self.ledger.parties:
             if party is self._opener or party.thread is None:
                 continue
+            if isinstance(party.thread, threading._DummyThread):  # nobody can join it
+                continue
             if self.ledger.party_of(party.thread) is party:
                 _join(party.thread, moment)
             else:
@@ -253,6 +255,8 @@ class Block:
         for module in self._modules:
             self._locks |= {key: each for key, each in locks_of(module).items() if key not in self._locks}
             replace(module, self._find, self._undo)
+            for owner in classes_of(module):
+                drive_dates(owner, self._undo)
         driven = {module.__name__ for module in self._modules}
         replace_held(self._held, self._home, driven, self._find, self._undo)
         self._held = ()

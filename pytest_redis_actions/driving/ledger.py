@@ -26,6 +26,7 @@ __tracebackhide__ = True
 DRIVEN = "the standard library, driven"  # the module of its functions that were rebound to a driven clock
 SPINS = 100_000  # wake-ups at one instant
 READS = 1_000_000  # looks at the clock at one instant
+TURNS = 100_000  # turns in a row of an event loop that never rests, while all others do
 
 
 class MovableClock(Protocol):
@@ -87,6 +88,11 @@ class Party:
         return not (self._busy or self._awaited)
 
     @property
+    def is_blocked(self) -> bool:
+        """Whether its thread waits, and not an event loop that it runs."""
+        return self.waiter is not None and not self.waiter.over
+
+    @property
     def may_join(self) -> bool:
         """Whether it belongs to the block once a party has woken it."""
         return not (self.is_counted or isinstance(self.thread, OutsideThread))
@@ -96,7 +102,9 @@ class Party:
         self._set(0, awaited)
 
     def wake(self) -> None:
-        """Write down that it runs."""
+        """Write down that it runs; what its loop is given while its thread is blocked has to wait."""
+        if self.is_blocked:
+            return
         if self.loop is None:
             self._set(0, 1)
         else:
@@ -252,6 +260,7 @@ class Ledger:
         self._handlers: list[OutsideThread] = []
         self._spins = 0
         self._reads = 0
+        self._turns = (0, 0)
         self._local = threading.local()
 
     # Who belongs to it
@@ -394,6 +403,22 @@ class Ledger:
             self._on_limit(self.now)
             self.check()
         return self.now
+
+    def turn(self, party: Party, is_alone: Callable[[], bool]) -> None:
+        """Count a turn of an event loop that has something left to run; one that only spins is stopped.
+
+        Args:
+            is_alone: whether none of its tasks waits for a reply.
+        """
+        activity, turns = self._turns
+        self._turns = (self.activity, turns + 1 if activity == self.activity else 0)
+        if turns < TURNS or self.error is not None:
+            return
+        self._turns = (self.activity, 0)
+        with self.lock:
+            others = any(not (each is party or each.rests) for each in self.parties)
+            if not (others or self.clock.owed) and is_alone():
+                self._on_limit(self.now)
 
     def enter(self, seconds: float, party: Party | None, wake: Callable[[], object]) -> Entry:
         """Schedule a wake-up so many seconds from now; after infinitely many it never comes."""

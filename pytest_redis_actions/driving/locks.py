@@ -74,7 +74,12 @@ class Lock(metaclass=_Kind):
     def _enter(self, blocking: bool, timeout: float) -> bool:
         ledger = opened.ledger  # a lock may outlive one block and be used in the next
         party = ledger.current if ledger is not None else None
-        if ledger is None or party is None or not blocking or (timeout <= 0 and timeout != -1):
+        if (
+            ledger is None
+            or party is None
+            or not blocking
+            or not (timeout == -1 or 0 < timeout <= threading.TIMEOUT_MAX)
+        ):
             return self._real.acquire(blocking, timeout)
         with self._line:
             if self._real.acquire(False):

@@ -157,6 +157,11 @@ REACH: tuple[Reach, ...] = (
         "use `concurrent.futures.ThreadPoolExecutor`, which is driven",
         _names("multiprocessing", "ThreadPool"),
     ),
+    Reach(
+        "`_thread.start_new_thread`",
+        "use `threading.Thread`, which is driven",
+        _names("thread", "start_new_thread"),
+    ),
     Reach("`freezegun`, active", "leave it out, and set `epoch=`", _is_frozen),
     Reach("`time-machine`, active", "leave it out, and set `epoch=`", _travels),
 )

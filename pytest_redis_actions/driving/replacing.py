@@ -19,7 +19,7 @@ from functools import partial
 from types import CodeType, FunctionType, MappingProxyType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
-__all__ = ["Undo", "names_in", "replace", "replace_held"]
+__all__ = ["Undo", "classes_of", "names_in", "replace", "replace_held"]
 
 
 class Undo:
@@ -102,7 +102,7 @@ def replace(module: ModuleType, find: Find, undo: Undo) -> None:
             find.set_attributes(value)
     for function in _functions(list(names.values()), names, set()):
         _replace_in_function(function, find, undo)
-    for owner in _classes(list(names.values()), module.__name__, set()):
+    for owner in classes_of(module):
         _replace_in_class(owner, find, undo)
 
 
@@ -135,7 +135,7 @@ def _spread(values: Iterable[Any], home: str) -> Iterator[Any]:
             yield value.__self__ if kind is MethodType else value
 
 
-_DEPTH = 4
+_DEPTH = 8
 _MANY = 10_000  # items: a table of data, and not of functions
 
 
@@ -279,11 +279,15 @@ def _functions(values: list[Any], names: Mapping[str, Any], seen: set[int]) -> I
             continue
         seen.add(id(value))
         if isinstance(value, FunctionType):
-            if names.get("__name__") == value.__module__ or value.__globals__ is names:  # also what `wraps` has made
+            generated = str(value.__module__).startswith("namedtuple_")  # its __new__
+            # Also what `wraps` has made.
+            if generated or names.get("__name__") == value.__module__ or value.__globals__ is names:
                 yield value
             values += [_content(cell) for cell in value.__closure__ or ()]
             values += [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
             values += [vars(value).get("__wrapped__")]
+            if value.__globals__ is not names and _is_generated(value):  # a method of attrs, with its factories
+                values += list(value.__globals__.values())
         elif isinstance(value, type) and value.__module__ == names.get("__name__"):
             values += list(vars(value).values())
         elif isinstance(value, (staticmethod, classmethod)):
@@ -296,10 +300,12 @@ def _functions(values: list[Any], names: Mapping[str, Any], seen: set[int]) -> I
             values.append(inspect.getattr_static(value, "__wrapped__", None))  # of functools.cache and the like
 
 
-def _classes(values: list[Any], module: str, seen: set[int]) -> Iterator[type]:
+def classes_of(module: ModuleType) -> Iterator[type]:
+    """Yield the classes of a module, those within others included."""
+    values, seen = list(vars(module).values()), set[int]()
     while values:
         value = values.pop()
-        if isinstance(value, type) and value.__module__ == module and id(value) not in seen:
+        if isinstance(value, type) and value.__module__ == module.__name__ and id(value) not in seen:
             seen.add(id(value))
             yield value
             values += list(vars(value).values())

@@ -27,7 +27,7 @@ from .readings import NANOSECONDS
 from .replacing import Undo
 from .tasks import ASYNCHRONOUS
 
-__all__ = ["hook_maps", "hook_scheduler", "original_of", "real_names", "stand_in_for"]
+__all__ = ["hook_maps", "drive_dates", "hook_scheduler", "original_of", "real_names", "stand_in_for"]
 
 __tracebackhide__ = True
 
@@ -226,6 +226,28 @@ class _DrivenDate(_DATE, metaclass=_Kind):  # type: ignore[misc, valid-type]  # 
         return _moment(None).date() if instead is None else instead.today()
 
 
+def _present(kind: Any, instead: Any) -> Any:
+    """Return `now`, `utcnow` or `today` for a client's own kind of date."""
+
+    def present(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        made = instead(*args, **kwargs)
+        if not issubclass(cls, _DATETIME):
+            return cls(made.year, made.month, made.day)
+        return cls.combine(made.date(), made.timetz()).replace(fold=made.fold)
+
+    present.__name__ = kind
+    return classmethod(present)
+
+
+def drive_dates(owner: type, undo: Undo) -> None:
+    """Let a client's own subclass of `datetime` or `date` read the clock."""
+    kind: Any = _DrivenDatetime if issubclass(owner, _DATETIME) else _DrivenDate
+    for name in ("now", "utcnow", "today") if issubclass(owner, _DATE) else ():
+        home = next((each for each in owner.__mro__ if name in vars(each)), None)
+        if home in (_DATETIME, _DATE):
+            undo.attribute(owner, name, _present(name, getattr(kind, name)))
+
+
 for _class, _name in ((_DrivenDatetime, "datetime"), (_DrivenDate, "date")):
     _class.__name__ = _class.__qualname__ = _name
     _class.__module__ = "datetime"
@@ -294,9 +316,15 @@ def hook_scheduler(ledger: Ledger, undo: Undo) -> None:
 
 # Which stands for which
 
+_OF_ASYNCIO = ASYNCHRONOUS | {"as_completed": _as_completed_tasks}
+_PARTS = {
+    part: _Module(part, {name: each for name, each in _OF_ASYNCIO.items() if hasattr(part, name)})
+    for part in (sys.modules.get(f"asyncio.{name}") for name in ("tasks", "timeouts"))
+    if part is not None
+}
 _MODULES: dict[ModuleType, Mapping[str, Any]] = {
     time: _TIME,
-    asyncio: ASYNCHRONOUS | {"as_completed": _as_completed_tasks},
+    asyncio: _OF_ASYNCIO,
     concurrent.futures: {"as_completed": _as_completed_futures},
     datetime: {"datetime": _DrivenDatetime, "date": _DrivenDate},
     threading: lock_stand_ins(),
@@ -319,6 +347,9 @@ _PAIRS = _pairs()
 # What `import concurrent.futures` binds is the package.
 _futures_seen = next(stand_in for original, stand_in in _PAIRS if original is concurrent.futures)
 _PAIRS.append((concurrent, _Module(concurrent, {"futures": _futures_seen})))
+_PAIRS += _PARTS.items()
+_asyncio_seen = next(stand_in for original, stand_in in _PAIRS if original is asyncio)
+vars(_asyncio_seen).update({part.__name__.partition(".")[2]: seen for part, seen in _PARTS.items()})
 _STAND_INS = {id(original): stand_in for original, stand_in in _PAIRS}
 _ORIGINALS = {id(stand_in): original for original, stand_in in _PAIRS}
 

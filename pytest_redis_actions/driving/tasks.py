@@ -31,6 +31,8 @@ _PRIMITIVES = {
     f"asyncio.{name}" for name in ("locks", "queues", "tasks", "taskgroups", "timeouts", "runners", "threads")
 }
 _TRANSPARENT = {*_PRIMITIVES, __name__, DRIVEN}
+_Loop = asyncio.base_events.BaseEventLoop
+_OWN_FUTURE = _Loop.shutdown_default_executor.__code__  # set by a thread that it starts
 _CALLBACKS = ("_chain_future.<locals>._call_check_cancel", "shield.<locals>._outer_done_callback")
 
 
@@ -229,26 +231,30 @@ class Loops:
 
     def hook(self, undo: Undo) -> None:
         """Attach each loop that a party runs from now on."""
-        original, loops, ledger = asyncio.base_events.BaseEventLoop.run_forever, self, self.ledger
+        original, loops, ledger = _Loop.run_forever, self, self.ledger
 
         def run_forever(loop: Any) -> None:
             if ledger.current is None:
                 return original(loop)
+            loops.detach(loop)  # from who has given it something to call
             loops.attach(loop, ledger.current)
             try:
                 return original(loop)
             finally:
                 loops.detach(loop)
 
-        undo.attribute(asyncio.base_events.BaseEventLoop, "run_forever", run_forever)
-        hand_over = asyncio.base_events.BaseEventLoop.call_soon_threadsafe
+        undo.attribute(_Loop, "run_forever", run_forever)
+        hand_over = _Loop.call_soon_threadsafe
 
         def call_soon_threadsafe(loop: Any, *args: Any, **kwargs: Any) -> Any:
             if ledger.current is not None:
                 loops.adopt(loop)
             return hand_over(loop, *args, **kwargs)
 
-        undo.attribute(asyncio.base_events.BaseEventLoop, "call_soon_threadsafe", call_soon_threadsafe)
+        undo.attribute(_Loop, "call_soon_threadsafe", call_soon_threadsafe)
+        # On the class, so that a loop which does not run yet is driven, too.
+        for name, hook in (("time", self._time), ("call_later", self._call_later), ("call_at", self._call_at)):
+            undo.attribute(_Loop, name, hook(getattr(_Loop, name)))
 
     def adopt(self, loop: Any) -> None:
         """Let a loop belong to the block that has run in a thread of its own since before: a party hands it work."""
@@ -278,9 +284,6 @@ class Loops:
         undo = Undo()
         undo.attribute(selector, "select", self._select(loop, party, selector.select))
         undo.attribute(loop, "call_soon_threadsafe", self._call_soon(loop, party))
-        undo.attribute(loop, "time", self._time(loop))
-        undo.attribute(loop, "call_at", self._call_at(loop))
-        undo.attribute(loop, "call_later", self._call_later(loop))
         with self.ledger.lock:
             self._undo[id(loop)] = (loop, undo)
             party.loop = loop
@@ -303,7 +306,8 @@ class Loops:
 
     def have_input(self) -> bool:
         """Whether bytes have arrived that a loop has not read yet: it is about to run."""
-        waiting: list[Any] = [loop._selector for loop, _ in list(self._undo.values())]
+        blocked = [party.loop for party in self.ledger.parties if party.is_blocked]
+        waiting: list[Any] = [loop._selector for loop, _ in list(self._undo.values()) if loop not in blocked]
         with suppress(OSError, ValueError):
             return bool(select.select([each for each in waiting if hasattr(each, "fileno")], [], [], 0)[0])
         return False
@@ -336,6 +340,7 @@ class Loops:
         def select(timeout: float | None = None) -> Any:
             flights.note()
             if ledger.closed or (timeout is not None and timeout <= 0):
+                ledger.turn(party, flights.only_run)
                 return original(timeout)
             weight = flights.count()
             with ledger.lock:
@@ -364,30 +369,33 @@ class Loops:
     def _is_driven(self, depth: int) -> bool:
         return not self.ledger.closed and sys._getframe(depth + 1).f_globals.get("__name__") in self.ledger.names
 
-    def _time(self, loop: Any) -> Callable[[], float]:
-        original, loops = loop.time, self
+    def _time(self, original: Callable[..., float]) -> Callable[..., float]:
+        loops = self
 
-        def time() -> float:
-            return loops.ledger.seconds if loops._is_driven(1) else float(original())
+        def time(loop: Any) -> float:
+            ledger = loops.ledger
+            return ledger.readings.monotonic.read(ledger.read()) if loops._is_driven(1) else original(loop)
 
         return time
 
-    def _call_later(self, loop: Any) -> Callable[..., Any]:
-        original, loops = loop.call_later, self
+    def _call_later(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        loops = self
 
-        def call_later(delay: float, callback: Callable[..., object], *args: Any, context: Any = None) -> Any:
+        def call_later(
+            loop: Any, delay: float, callback: Callable[..., object], *args: Any, context: Any = None
+        ) -> Any:
             if not loops._is_driven(1):
-                return original(delay, callback, *args, context=context)
+                return original(loop, delay, callback, *args, context=context)
             return loops._on_clock(loop, delay, callback, args, context)
 
         return call_later
 
-    def _call_at(self, loop: Any) -> Callable[..., Any]:
-        original, loops = loop.call_at, self
+    def _call_at(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        loops = self
 
-        def call_at(when: float, callback: Callable[..., object], *args: Any, context: Any = None) -> Any:
+        def call_at(loop: Any, when: float, callback: Callable[..., object], *args: Any, context: Any = None) -> Any:
             if not loops._is_driven(1):
-                return original(when, callback, *args, context=context)
+                return original(loop, when, callback, *args, context=context)
             return loops._on_clock(loop, when - loops.ledger.seconds, callback, args, context)
 
         return call_at
@@ -448,6 +456,11 @@ class _Flights:
         self._changed = set()
         return len(self._flying)
 
+    def only_run(self) -> bool:
+        """Whether each task that does not rest is about to run."""
+        self.count()
+        return all(task._fut_waiter is None for task in self._flying)
+
 
 def _rests(task: Any, homes: set[str]) -> bool:
     awaited = task._fut_waiter
@@ -458,7 +471,7 @@ def _rests(task: Any, homes: set[str]) -> bool:
     modules = [coroutine.cr_frame.f_globals.get("__name__", "") for coroutine in _chain(task)]
     if not modules:
         return False
-    if modules[-1].partition(".")[0] in homes:
+    if modules[-1].partition(".")[0] in homes or _chain(task)[-1].cr_code is _OWN_FUTURE:
         return True  # for a future of its own
     if modules[-1] not in _TRANSPARENT:
         return False
