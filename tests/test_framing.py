@@ -448,6 +448,14 @@ class TestTheReader:
             reader.feed(piece)
         return reader
 
+    def test_a_request_is_refused_while_another_exception_is_handled(self) -> None:
+        try:
+            raise ValueError
+        except ValueError:
+            reader = self.whole([HEAD + b"Content-Length: %d\r\n\r\n" % (LARGEST_BODY + 1)])
+
+        assert reader.refusal is not None
+
     def test_a_megabyte_in_chunks_of_one_byte_costs_ten_times_a_tenth_of_it(self) -> None:
         def cost(size: int) -> float:
             sent = CHUNKED + b"\r\n" + b"1\r\nx\r\n" * size + b"0\r\n\r\n"

@@ -9,6 +9,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def module_of(path: Path) -> str:
 MODULES = {module_of(path): path for path in FILES}
 
 
+@cache
 def imports_of(path: Path) -> tuple[set[str], set[str]]:
     """Return what a file imports, type imports included: modules of ours, and top-level packages of others."""
     package = list(path.relative_to(PACKAGE).parent.parts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import httptools
 
@@ -71,6 +71,7 @@ class RequestReader:
     def __init__(self, connection: int) -> None:
         self.refusal: Refusal | None = None
         self.is_under_way = False
+        self._refused: Refusal | None = None  # by what the parser calls
         self._connection = connection
         self._parser = httptools.HttpRequestParser(self)
         self._whole: deque[Received] = deque()
@@ -155,9 +156,9 @@ class RequestReader:
 
     def _reason(self, error: httptools.HttpParserError) -> Refusal:
         if isinstance(error, httptools.HttpParserCallbackError):
-            if isinstance(error.__context__, Refusal):
-                return error.__context__
-            raise error
+            if self._refused is None:
+                raise error
+            return self._refused
         method = _METHOD.match(b"".join(self._head)) if self._is_first else None
         if str(error) in _OF_THE_METHOD and method:
             return Refusal(501, "not_implemented", f"{method[1][:20].decode()} is not a method that HTTP knows")
@@ -165,6 +166,11 @@ class RequestReader:
         if self._in_head and version not in ("0.0", "0.9", "1.0", "1.1"):
             return _wrong_version(version)
         return _malformed(f"malformed HTTP ({error})")
+
+    def _refuse(self, refusal: Refusal) -> NoReturn:
+        """Stop the parser, whose own error may have another exception for its context."""
+        self._refused = refusal
+        raise refusal
 
     # What the parser calls
 
@@ -181,16 +187,16 @@ class RequestReader:
         self._silent = 0
         self._target += part
         if len(self._target) > LONGEST_LINE:
-            raise Refusal(414, "uri_too_long", f"the request line is longer than {LONGEST_LINE} bytes")
+            self._refuse(Refusal(414, "uri_too_long", f"the request line is longer than {LONGEST_LINE} bytes"))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field of the header, or of the trailer, which is read and not used."""
         self._silent = 0
         self._read.append((name.decode("latin-1"), value.rstrip(b" \t").decode("latin-1")))  # the parser leaves a tab
         if len(self._read) > MOST_FIELDS:
-            raise Refusal(431, "bad_request", f"the request has more than {MOST_FIELDS} header fields")
+            self._refuse(Refusal(431, "bad_request", f"the request has more than {MOST_FIELDS} header fields"))
         if len(name) + len(value) > LONGEST_LINE:
-            raise _field_too_long()
+            self._refuse(_field_too_long())
 
     def on_headers_complete(self) -> None:
         """Check the head."""
@@ -199,9 +205,9 @@ class RequestReader:
         self._version = self._parser.get_http_version()
         line = b"%b %b HTTP/%b\r\n" % (self._parser.get_method(), self._target, self._version.encode())
         if line not in b"".join(self._head) or b"#" in self._target or self._version == "0.9":
-            raise _malformed("the request line must be METHOD SP target SP HTTP/1.1")
+            self._refuse(_malformed("the request line must be METHOD SP target SP HTTP/1.1"))
         if self._version not in ("1.0", "1.1"):
-            raise _wrong_version(self._version)
+            self._refuse(_wrong_version(self._version))
         if self._read != self._fields:  # most clients repeat theirs: what keeps the requests then keeps them once
             self._fields = [*self._read]
             self._headers = {name.lower(): value for name, value in self._fields}
@@ -211,7 +217,7 @@ class RequestReader:
         self._expects = self._version == "1.1" and self._headers.get("expect", "").lower() == "100-continue"
         length = self._headers.get("content-length", "0")
         if len(length) > 15 or int(length) > LARGEST_BODY:
-            raise _too_large()
+            self._refuse(_too_large())
 
     def on_chunk_header(self) -> None:
         """Take note that the size of a chunk is read."""
@@ -222,7 +228,7 @@ class RequestReader:
         self._silent = 0
         self._body += part
         if len(self._body) > LARGEST_BODY:
-            raise _too_large()
+            self._refuse(_too_large())
 
     def on_message_complete(self) -> None:
         """Let the request be answered."""
@@ -245,29 +251,29 @@ class RequestReader:
 
     def _check_target(self) -> None:
         if self._target == b"*" and self._parser.get_method() != b"OPTIONS":
-            raise _malformed("the target * is for OPTIONS only")
+            self._refuse(_malformed("the target * is for OPTIONS only"))
         absolute = None if self._target[:1] == b"/" else _AUTHORITY.match(self._target)
         if absolute and not _is_host(absolute[1].decode("latin-1")):
-            raise _malformed("an absolute target must have a name or an address, with or without a port")
+            self._refuse(_malformed("an absolute target must have a name or an address, with or without a port"))
 
     def _check_host(self) -> None:
         hosts = self._values("host")
         if len(hosts) > 1 or (not hosts and self._version == "1.1"):
-            raise _malformed(f"a request must have one Host field, not {len(hosts) or 'none'}")
+            self._refuse(_malformed(f"a request must have one Host field, not {len(hosts) or 'none'}"))
         if hosts and not _is_host(hosts[0]):
-            raise _malformed("Host must be a name or an address, with or without a port")
+            self._refuse(_malformed("Host must be a name or an address, with or without a port"))
 
     def _check_codings(self) -> None:
         codings = self._values("transfer-encoding")
         if not codings:
             return
         if self._version == "1.0":
-            raise _malformed("HTTP/1.0 has no Transfer-Encoding")
+            self._refuse(_malformed("HTTP/1.0 has no Transfer-Encoding"))
         coding = ",".join(codings).strip(" \t").lower()
         if not _CODINGS.fullmatch(coding):
-            raise _malformed("Transfer-Encoding must be chunked")
+            self._refuse(_malformed("Transfer-Encoding must be chunked"))
         if coding != "chunked":
-            raise Refusal(501, "not_implemented", "chunked is the only transfer coding that is implemented")
+            self._refuse(Refusal(501, "not_implemented", "chunked is the only transfer coding that is implemented"))
 
 
 @lru_cache(maxsize=16)  # a client sends the same one with each request
