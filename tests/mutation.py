@@ -4,12 +4,16 @@
     python tests/mutation.py --module contract/engine.py            all mutants of one module
 
 Prints killed and survived per module and every survivor as a diff; exits with 1 if fewer than 95 % of the mutants that
-are not equivalent are killed, with 2 if the tests of a module fail without a mutant.
+are not equivalent are killed, with 2 if tests fail without a mutant.
+
+All tests are collected once and run once, to see which functions each enters. A mutant is then put into its function in
+a fork, where the tests that enter it run, the quickest first. What these let live, and what stands in no function, has
+a second look: everything is imported with the mutant, and all tests of its module run.
 
 Why not a tool that exists: mutmut (3.x) has no seeded sample, mutates a copy of the whole project and the bodies of
 functions only, so that tables are left alone; cosmic-ray writes each mutant into the working tree, starts pytest anew
-for each (1.5 s of imports here, against 0.1 s for a fork), and has neither dropped keyword arguments nor a list of
-equivalent mutants that survives a shift of lines.
+for each (1.5 s of imports here, against 0.1 s for a fork and its tests), and has neither dropped keyword arguments nor
+a list of equivalent mutants that survives a shift of lines.
 """
 
 from __future__ import annotations
@@ -412,7 +416,9 @@ def judge(drawn: Mapping[str, Sequence[Mutant]]) -> tuple[int, int]:
         survived = [each for each in several if each not in killed_at_once and not second_look(each, order)]
         for mutant in survived:
             print(f"  survived  {mutant}", flush=True)
-        print(f"{module:<28} {len(several) - len(survived):4} of {len(several):4} killed", flush=True)
+        equal = sum(key[0] == module for key in EQUIVALENT)
+        figures = f"{len(several) - len(survived):4} of {len(several):4} killed"
+        print(f"{module:<28} {figures}, {equal} listed as equivalent", flush=True)
         killed += len(several) - len(survived)
     return killed, len(together)
 
