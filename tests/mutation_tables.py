@@ -78,10 +78,16 @@ EQUIVALENT: Mapping[tuple[str, str, str, str], str] = {
     ): "No lifecycle has a circle: a state that is looked at twice costs time only.",
     (
         "facts/routes.py",
-        "_distance",
-        "return 9, 9",
-        "return 10, 9",
-    ): "Any distance above 1 says that no route is near.",
+        "_near",
+        "return min(near, key=lambda pair: pair[0], default=(_FAR, ROUTES[0]))",
+        "return min(near, key=lambda pair: pair[0], default=(_FAR, ROUTES[1]))",
+    ): "Of what is far nobody looks at the route.",
+    (
+        "operations/script.py",
+        "_between",
+        "return round(first + (last - first) * share, 9)",
+        "return round(first + (last - first) * share, 10)",
+    ): "The error of the sum lies behind the tenth digit, too.",
     (
         "operations/script.py",
         "",

@@ -112,6 +112,14 @@ def test_what_creates_needs_more_than_what_changes() -> None:
     }  # fmt: skip
 
 
+def test_what_creates_or_deletes_a_database_says_what_becomes_of_it() -> None:
+    told = {name: start.status for name, start in STARTS.items() if start.status != "active-change-pending"}
+
+    assert told == {
+        "POST /v1/bdbs": "pending", "POST /v2/bdbs": "pending", "DELETE /v1/bdbs/{bdb_uid}": "delete-pending",
+    }  # fmt: skip
+
+
 def test_only_the_record_of_a_deleted_database_vanishes() -> None:
     assert [name for name, start in STARTS.items() if start.vanishes] == ["DELETE /v1/bdbs/{bdb_uid}"]
 

@@ -330,6 +330,49 @@ class TestOrder:
     def test_the_progress_at_the_end_of_a_step_is_spelt_as_in_the_script(self, last: float, shown: str) -> None:
         assert repr(progress(of(running(polls=3, progress=(0, last)), completed()), 3)) == f"[0.0, 20.0, {shown}]"
 
+    def test_the_longest_step(self) -> None:
+        assert running(seconds=1e9).seconds == 1e9
+        with pytest.raises(ScriptError, match=r"at most 1e\+09, not 1000000000\.5"):
+            running(seconds=1e9 + 0.5)
+
+    @pytest.mark.parametrize(
+        ("make", "fix", "value"),
+        [
+            (lambda: running(minutes="x"), "use seconds=1800", "minutes"),
+            (lambda: running(minutes=2), "use seconds=120", "minutes"),
+            (lambda: running(times=3), "write polls=", None),
+            (lambda: running(progress=(40, 0)), "write the lower end first", (40, 0)),
+            (lambda: of(Step("done")), "a task has queued, starting, running", "done"),
+        ],
+    )
+    def test_a_wrong_step_is_refused_with_the_fix(self, make: Callable[[], object], fix: str, value: object) -> None:
+        with pytest.raises(ScriptError) as caught:
+            make()
+
+        assert fix in text(caught)[1]
+        assert value is None or caught.value.value == value
+
+    @pytest.mark.parametrize(
+        ("step", "call"),
+        [("complete", "completed"), (gone, "gone"), (5, "running"), ("zzz", "running"), (Step, "running")],
+    )
+    def test_what_is_not_a_step_is_told_the_nearest(self, step: object, call: str) -> None:
+        with pytest.raises(ScriptError) as caught:
+            of(step)  # type: ignore[arg-type]  # the point
+
+        assert text(caught)[1] == f"write {call}(), imported from pytest_redis_actions"
+
+    def test_a_progress_below_1_is_warned_of(self) -> None:
+        with pytest.warns(UserWarning, match=r"less than 1 percent; 50 percent is progress=50"):
+            running(progress=0.5)
+        for fine in (0.0, 1.0, 1, 1.5):
+            running(progress=fine)
+
+    def test_a_state_tells_since_when_it_lasts(self) -> None:
+        script = of(running(seconds=30), completed())
+
+        assert [script.at(poll=0, elapsed=seconds).since for seconds in (0, 29, 30, 90)] == [0, 0, 30, 30]
+
     def test_what_follows_a_jump_is_checked_again(self) -> None:
         with pytest.raises(ScriptError, match="running -> queued is not a step of a task"):
             of(running(), completed(), jump(), running(), queued())

@@ -60,7 +60,7 @@ class Unreadable(Mapping[str, object]):
         return 1
 
 
-def test_a_body_that_cannot_be_read_is_refused_with_its_place() -> None:
+def test_a_body_that_cannot_be_observationsis_refused_with_its_place() -> None:
     given = Unreadable()
     with pytest.raises(UsageError, match="observation #1 cannot be read: LookupError") as caught:
         read(given)
@@ -72,10 +72,36 @@ def found(*bodies: dict[str, object]) -> list[Finding]:
     return check(read(*bodies), lifecycle(TASK), profile="wire", allow=frozenset())
 
 
-def test_what_is_legal_is_told_of_a_progress_that_is_out_of_range() -> None:
-    (finding,) = found({"status": "running", "progress": 101})
+@pytest.mark.parametrize(
+    ("body", "code", "legal"),
+    [
+        ({"status": "running", "progress": 101}, "RA210", "0 to 100"),
+        ({"status": "completed", "progress": 99}, "RA212", "100"),
+    ],
+)
+def test_what_is_legal_is_told_of_a_progress(body: dict[str, object], code: str, legal: str) -> None:
+    (finding,) = found(body)
 
-    assert (finding.code, finding.legal) == ("RA210", "0 to 100")
+    assert (finding.code, finding.legal) == (code, legal)
+
+
+@pytest.mark.parametrize(("more", "codes"), [({}, []), ({"name": "migrate_shards"}, ["RA209"])])
+def test_a_failure_without_an_error_is_told_of_a_body_and_not_of_a_mere_status(
+    more: dict[str, object], codes: list[str]
+) -> None:
+    observations = read({"status": "failed", **more})
+
+    assert [
+        each.code for each in check(observations, lifecycle(TASK), profile="documented", allow=frozenset())
+    ] == codes
+
+
+@pytest.mark.parametrize("given", [{"actions": []}, {"state-machines": []}])
+def test_a_whole_list_is_refused(given: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="observation #1 is a whole list, not one operation") as caught:
+        read(given)
+
+    assert caught.value.value == given
 
 
 def test_values_that_cannot_be_compared_are_the_same_if_their_texts_are() -> None:
@@ -103,14 +129,18 @@ def test_a_step_that_skips_one_that_is_impossible_and_one_after_the_end(
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "code", "poll"),
-    [("gone", "running", "RA205", 2), ("active", "running", "RA204", 1), ("running", "active", "RA204", 2)],
+    ("before", "after", "code", "poll", "name"),
+    [
+        ("gone", "running", "RA205", 2, "came-back"),
+        ("active", "running", "RA204", 1, "unknown-status"),
+        ("running", "active", "RA204", 2, "unknown-status"),
+    ],
 )
-def test_a_step_names_the_poll_that_is_wrong(before: str, after: str, code: str, poll: int) -> None:
+def test_a_step_names_the_poll_that_is_wrong(before: str, after: str, code: str, poll: int, name: str) -> None:
     finding = check_step(before, after, lifecycle(TASK))
 
     assert finding is not None
-    assert (finding.code, finding.poll) == (code, poll)
+    assert (finding.code, finding.poll, finding.allow) == (code, poll, (name,))
 
 
 @pytest.mark.parametrize(("allow", "value"), [(["progres-fell"], "progres-fell"), ("progress-fell", "progress-fell")])

@@ -6,6 +6,7 @@ Source: E-ROUTE-1 to E-ROUTE-6, E-NODE-1 to E-NODE-9, E-START-1 to E-START-19; t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -404,21 +405,29 @@ def difference(path: str) -> str:
     return f"nearest {route.template}: {_what_differs(route.segments, segments)}"
 
 
-def _near(segments: tuple[str, ...], collection: str = "") -> tuple[tuple[int, int], Route]:
+def _near(segments: tuple[str, ...], collection: str = "") -> tuple[tuple[float, float], Route]:
     """Return the nearest route, of one collection or of all, and how far it is: segments that differ, and those of
     them that are no typos.
     """
     near = [(_distance(route.segments, segments), route) for route in ROUTES if collection in ("", route.segments[1])]
-    return min(near, key=lambda pair: pair[0], default=((9, 9), ROUTES[0]))
+    return min(near, key=lambda pair: pair[0], default=(_FAR, ROUTES[0]))
 
 
-def _distance(template: tuple[str, ...], segments: tuple[str, ...]) -> tuple[int, int]:
+def _wrong(template: tuple[str, ...], segments: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return what differs between a template and as many segments: its part, and the segment in that place."""
+    return [
+        (part, segment)
+        for part, segment in zip(template, segments, strict=True)
+        if part != segment and not (part.startswith("{") and segment)
+    ]
+
+
+_FAR = math.inf, math.inf
+
+
+def _distance(template: tuple[str, ...], segments: tuple[str, ...]) -> tuple[float, float]:
     if len(template) == len(segments):
-        wrong = [
-            (part, segment)
-            for part, segment in zip(template, segments, strict=True)
-            if part != segment and not (part.startswith("{") and segment)
-        ]
+        wrong = _wrong(template, segments)
         return len(wrong), sum(nearest(segment, [part]) is None for part, segment in wrong)
     shorter, longer = sorted((template, segments), key=len)
     if len(longer) - len(shorter) == 1 and any(
@@ -428,7 +437,7 @@ def _distance(template: tuple[str, ...], segments: tuple[str, ...]) -> tuple[int
         for i in range(len(longer))
     ):
         return 1, 1
-    return 9, 9
+    return _FAR
 
 
 def _what_differs(template: tuple[str, ...], segments: tuple[str, ...]) -> str:
@@ -439,10 +448,8 @@ def _what_differs(template: tuple[str, ...], segments: tuple[str, ...]) -> str:
         missing = next(p for i, p in enumerate(template) if matches(template[:i] + template[i + 1 :], segments))
         as_printed = ", as in the oldest reference (E-C19)" if segments[0] == "actions" else ""
         return f"{missing!r} is missing{as_printed}"
-    for part, segment in zip(template, segments, strict=True):
-        if part != segment and not (part.startswith("{") and segment):
-            return f"{segment[:60]!r} is not {part!r}" if segment else f"{part} is empty"
-    return "nothing"
+    (part, segment), *_ = _wrong(template, segments)
+    return f"{segment[:60]!r} is not {part!r}" if segment else f"{part} is empty"
 
 
 def _nearest_text(path: str) -> str:

@@ -233,9 +233,7 @@ def check_step(before: str, after: str, life: Lifecycle) -> Finding | None:
     if before == GONE:
         if after == GONE:
             return None
-        return Finding(
-            "RA205", 2, f"{after} after the record was gone", (RULES["RA205"][0],), "gone, for ever", "E-LIFE-8"
-        )
+        return _finding("RA205", 2, f"{after} after the record was gone", legal="gone, for ever")
     for number, status in enumerate((before, after), 1):
         finding = _unknown(number, status, life)
         if finding is not None:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from ..errors import ScriptError, nearest, shown
 from ..errors.arguments import check_number, check_options, warn, with_example
-from ..facts.lifecycle import GONE, OTHER, STATE_MACHINE, TASK, Lifecycle, lifecycle, owners
+from ..facts.lifecycle import GONE, OTHER, STATE_MACHINE, STATUSES, TASK, Lifecycle, lifecycle, owners
 
 __all__ = [
     "FIELDS",
@@ -384,9 +384,8 @@ def _checked_steps(steps: Iterable[Step]) -> tuple[Step, ...]:
 
 def _how_to_write(step: object) -> str:
     name = step if isinstance(step, str) else getattr(step, "__name__", None)
-    guess = nearest(name, __all__) if name else None
-    call = f"{guess}()" if guess in __all__ and guess not in ("Step", "Script", "Moment") else "running()"
-    return f"write {call}, imported from pytest_redis_actions"
+    guess = nearest(name, (*STATUSES, GONE, "jump")) if name else None
+    return f"write {guess or 'running'}(), imported from pytest_redis_actions"
 
 
 def _check_status(step: Step, life: Lifecycle) -> None:
