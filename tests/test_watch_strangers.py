@@ -87,7 +87,7 @@ def client_of(stub: RedisActions) -> tuple[int, str, tuple[str, str]]:
 def poll_for_long(port: int, uid: str, auth: tuple[str, str]) -> None:
     ends = time.monotonic() + 15
     while raw_pollers.status(port, uid, auth) != "completed" and time.monotonic() < ends:
-        time.sleep(0.05)
+        time.sleep(0.2)
 
 
 @impatient
@@ -95,10 +95,10 @@ def poll_for_long(port: int, uid: str, auth: tuple[str, str]) -> None:
 def test_a_client_that_sleeps_between_polls_is_failed(strangers: None, redis_actions: RedisActions) -> None:
     client = client_of(redis_actions)
 
-    with pytest.raises(StandStill, match="got the same reply") as caught:
+    with pytest.raises(StandStill, match=r"got the same reply|nothing has happened") as caught:
         poll_for_long(*client)
 
-    assert "in poll_for_long: time.sleep(0.05)" in str(caught.value)
+    assert "in poll_for_long: time.sleep(0.2)" in str(caught.value)
 
 
 @impatient

@@ -35,6 +35,7 @@ _TICK = 0.25
 _FORGIVEN = 6  # times in a row, for a reply that another thread than the test's reads, or seems to
 _CREDIT = 2  # times the guard, for what threads from before the test do: they may do it for the test
 _AGAIN = 0.5  # idle seconds, at least, in which a test that was failed may end
+_LOOKS = 8
 _BUSY = 0.02  # of a processor: a thread that competes for the interpreter
 
 
@@ -385,18 +386,26 @@ def _caught_sleeping(account: Account) -> list[Stack]:
 
     Of threads from before the test, one that computes stands on its line for as long as others have the interpreter.
     """
-    threads, ends = _standing(), time.monotonic() + 0.5
-    while time.monotonic() < ends:  # on a busy machine a poll takes longer than the sleep after it
+    threads, ends, looks = _standing(), time.monotonic() + 0.5, 0
+    glimpsed: list[Stack] = []
+    while time.monotonic() < ends or looks < _LOOKS:  # on a busy machine a poll takes longer than the sleep after it
+        looks += 1
         time.sleep(_TICK / 20)
         before, threads = threads, _standing()
         still = [stack for stack in threads if stack in before]
-        found = waiting_in(account.own(still))
-        if any(each.how == SLEEPS and not each.blocks for each in found):
+        if _sleeps(account.own(still)):
             return still
         # A loop whose tasks sleep stands where it does in mid-poll, but then not for long, or beside one that reads.
-        if any(each.how == TASK for each in found) and len(still) == len(threads) and not awaits_a_reply(still):
+        is_in_loop = any(each.how == TASK for each in waiting_in(account.own(still)))
+        if is_in_loop and len(still) == len(threads) and not awaits_a_reply(still):
             return still
-    return threads
+        if _sleeps(account.own(threads)):
+            glimpsed = threads
+    return glimpsed or threads
+
+
+def _sleeps(threads: list[Stack]) -> bool:
+    return any(each.how == SLEEPS and not each.blocks for each in waiting_in(threads))
 
 
 _watch = _Watch()
