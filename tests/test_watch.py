@@ -130,8 +130,14 @@ def program(client):
 
 def process_pool(client):
     poll(client)
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        pool.submit(len, Slow()).result()
+    pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+    job = pool.submit(len, Slow())
+    try:
+        job.result()
+    finally:
+        for process in pool._processes.values():
+            process.kill()  # it would outlive a worker of xdist
+        pool.shutdown()
 
 class Slow:
     def __reduce__(self):
@@ -225,7 +231,7 @@ STANDING = {
     "process_event": (PROGRAM, "in process_event: multiprocessing.get_context("),
     "waits_for_a_child": (PROGRAM, "in waits_for_a_child: os.waitpid(child, 0)"),
     "asynchronous": (PROGRAM, "in main: await process.wait()"),
-    "process_pool": (PROGRAM, "in process_pool: "),
+    "process_pool": (PROGRAM, "in process_pool: job.result()"),
     "sleeps_for_long": (DRIVE, "in sleeps_for_long: importlib"),
     "never_pauses": ("the client polls without a pause", ""),
 }
