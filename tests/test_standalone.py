@@ -259,6 +259,26 @@ def test_the_server_of_the_session_is_as_its_settings_say(
     pytester.runpytest_inprocess().assert_outcomes(passed=1)
 
 
+def test_the_server_of_the_session_has_the_credentials_of_the_running_test(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture(autouse=True)
+        def nothing_remains(redis_actions_server):
+            before = redis_actions_server.auth
+            yield
+            assert redis_actions_server.auth == before
+
+        @pytest.mark.redis_actions(auth=("me@example.com", "secret"))
+        def test_it(redis_actions_server, redis_actions):
+            assert redis_actions_server.auth == ("me@example.com", "secret") == redis_actions.auth
+        """
+    )
+
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)
+
+
 def test_an_auth_without_a_password_stops_the_session(pytester: pytest.Pytester) -> None:
     result = run(pytester, "def test_it(): pass", "--redis-actions-auth=me")
 

@@ -177,6 +177,7 @@ class SessionServer(Suggesting):
         self._forgotten: dict[str, str] = {}
         self._made: list[RedisActions] = []
         self._elsewhere = ""
+        self._running: RedisActions | None = None
         config.stash[_SERVER] = self
 
     def __repr__(self) -> str:
@@ -194,7 +195,9 @@ class SessionServer(Suggesting):
 
     @property
     def auth(self) -> tuple[str, str]:
-        """The administrator's user name and password; without auth the default ones."""
+        """The administrator's user name and password, as the running test has them."""
+        if self._running is not None:
+            return self._running.auth
         return Access(self._settings.auth, self._settings.release).auth_for("admin")
 
     @property
@@ -271,6 +274,7 @@ class SessionServer(Suggesting):
             stub = RedisActions.on(server, options, forgotten=self._forgotten)
             block = _block(node, options, stub)
         node.stash.setdefault(_STUBS, []).append(stub)
+        self._running = stub
         self._elsewhere = f"the stub of the running test is at {stub.url}, as its options say"
         for idle in {*self._servers.values()} - {server}:
             idle.strays, idle.elsewhere = 0, self._elsewhere
@@ -281,7 +285,7 @@ class SessionServer(Suggesting):
                 if not node.stash.get(_FAILED, False) and (strays := self.strays()):
                     node.warn(RedisActionsWarning(strays))
         finally:
-            self._elsewhere = ""
+            self._elsewhere, self._running = "", None
             for idle in self._servers.values():
                 idle.elsewhere = ""
 
