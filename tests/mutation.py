@@ -350,6 +350,7 @@ def first_look(drawn: Sequence[Mutant]) -> Any:
         order, failed = forked(partial(_measured, items))
         failed = [test for test in failed if forked(partial(_fails, [items[test]], order.took)) is not False]
         functions: dict[Place, list[FunctionType]] = {}
+        gc.unfreeze()  # what the suite has frozen is not among the objects
         for each in gc.get_objects():
             if isinstance(each, FunctionType):
                 functions.setdefault((each.__code__.co_filename, each.__code__.co_firstlineno), []).append(each)
