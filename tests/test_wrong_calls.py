@@ -25,9 +25,9 @@ REFUSED = (
     ("stub.journal.where(code=2000)", "code must be at most 599, not 2000", "write code=599"),
     ("stub.journal.where(code=20)", "code must be a whole number from 100, not 20", "write code=100"),
     ("stub.journal.where(since=60, until=30)", "since=60 is not before until=30", "swap the two"),
-    ("stub.journal.where(uid='nope')", "there is no operation 'nope'", "requests were about seen"),
-    ("stub.journal.of('sen')", "there is no operation 'sen'", "write 'seen'"),
-    ("stub.journal.polls_of('nope')", "there is no operation 'nope'", "requests were about seen"),
+    ("stub.journal.where(uid='nope')", "unknown operation 'nope'", "requests were about seen"),
+    ("stub.journal.of('sen')", "unknown operation 'sen'", "write 'seen'"),
+    ("stub.journal.polls_of('nope')", "unknown operation 'nope'", "requests were about seen"),
     ("stub.fault(faults.reset(), on='a/b')", "on='a/b' can be no uid", "give a handle, or action.uid"),
     ("stub.fault(faults.reset(), on='GET')", "on='GET' can be no uid", 'write on="GET /v1/actions/{uid}"'),
     ("stub.when('DELETE', '/v1/bdbs/one')", "DELETE '/v1/bdbs/one' can start nothing: 'one' is", "a number from 1"),
@@ -242,7 +242,7 @@ def test_what_no_request_met_is_told_with_its_line_at_the_end() -> None:
     assert in_script.endswith(f": none came\n{place(6)}")
     assert by_call.splitlines() == [
         "503 on nope: none came",
-        "    there is no operation 'nope': write on=action",
+        "    unknown operation 'nope': write on=action",
         place(7),
     ]
     assert unmet.value.requests == (f"POST /v1/bdbs: none came\n{place(9)}",)

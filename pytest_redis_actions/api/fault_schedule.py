@@ -78,7 +78,7 @@ class Injected:
         path = "/" + "/".join(self.template)
         hint = f"\n    {difference(path)}" if self.template and find(path) is None else ""
         if self.uid is not None and not knows(self.uid):
-            hint = f"\n    there is no operation {shown(self.uid, 40)}: write on=action"
+            hint = f"\n    unknown operation {shown(self.uid, 40)}: write on=action"
         return f"{self.fault.name}{wanted}{after}{when}: {came}{hint}\n    at {self.place}"
 
     @property

@@ -269,7 +269,7 @@ def is_interruptible() -> bool:
 def frames_of_test(seconds: float = 0.2) -> tuple[tuple[str, int, str], ...]:
     """Return file, line and function of the test's frames, the innermost first, told by its own thread.
 
-    To be called by any other thread. It is () where there are no signals, or if the thread does not meet them.
+    Call it from another thread. The result is () where there are no signals, or if the thread does not handle them.
     """
     test = _current()
     return test.frames(seconds) if test is not None else ()

@@ -620,7 +620,7 @@ class Ledger:
         self.adopt(job)
 
     def done(self, pool: Pool, job: Party) -> None:
-        """Strike a job out; whoever waits for the pool to be empty is awake before that."""
+        """End a job's part; threads that wait for an empty pool are awake before that."""
         with self.lock:
             job.left = True
             job.count(False)

@@ -236,7 +236,7 @@ class Loops:
         def run_forever(loop: Any) -> None:
             if ledger.current is None:
                 return original(loop)
-            loops.detach(loop)  # from who has given it something to call
+            loops.detach(loop)  # from the thread that scheduled a call on it
             loops.attach(loop, ledger.current)
             try:
                 return original(loop)

@@ -313,12 +313,12 @@ class _Hooks:
 
 
 def _when_told(future: Any, ledger: Ledger, pool: Pool, job: Party) -> None:
-    """Strike a job out when everybody who waits for its result has been told; callbacks belong to it."""
+    """End the job's part when all waiters have its result; its callbacks belong to it."""
     told = future._invoke_callbacks
 
     def tell() -> None:
         told()
-        if job.thread is threading.current_thread():  # not somebody who has cancelled it
+        if job.thread is threading.current_thread():  # not the thread that cancelled it
             ledger.release_thread()
         ledger.done(pool, job)
 

@@ -40,7 +40,7 @@ class Exchange(NamedTuple):
         overlaps: the number of an exchange about the same operation that was not answered yet, or None.
         by_handler: whether a handler of the test answered instead of the API.
         fault: the name of the fault that applied, or "".
-        error_code: the error's short name, such as "action_not_found"; "" for a reply that is no error of the API.
+        error_code: the error's short name, such as "action_not_found"; "" for a reply that is not an error of the API.
     """
 
     number: int
@@ -154,7 +154,7 @@ class Journal(Suggesting, Sequence[Exchange]):
             raise UsageError(f"uid must be a text, not {shown(uid, 30)}", fix="write action.uid", value=uid)
         if uid not in self._by_uid and not self._knows(uid):
             fix = f"{advice(uid, self._by_uid)}requests were about {', '.join([*self._by_uid][:3]) or 'none'}"
-            raise UsageError(f"there is no operation {shown(uid, 40)}", fix=fix, value=uid)
+            raise UsageError(f"unknown operation {shown(uid, 40)}", fix=fix, value=uid)
         return tuple(self._by_uid.get(uid, ()))
 
     def polls_of(self, uid: str) -> tuple[Exchange, ...]:
@@ -223,7 +223,7 @@ class Journal(Suggesting, Sequence[Exchange]):
 
 
 def error_code_of(code: int, body: bytes) -> str:
-    """Return the error's short name in a reply; "" for one that is no error of the API."""
+    """Return the error's short name in a reply; "" for one that is not an error of the API."""
     if code < 400 or len(body) > 10_000:
         return ""
     try:

@@ -85,7 +85,7 @@ class Listener:
         self._wake.send(_LISTEN)
 
     def park(self) -> None:
-        """Let `run` return, and leave the port open: who comes is connected by the kernel, and waits for ever."""
+        """Let `run` return and leave the port open: the kernel accepts later connections, which get no reply."""
         self._wake.send(_PARK)
 
     def halt(self) -> None:
