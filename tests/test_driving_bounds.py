@@ -423,6 +423,7 @@ def test_a_client_that_spins_is_stopped(redis_actions: RedisActions, write: Call
     sent = len(action.polls)
     assert not still_there("swallows")
     assert len(action.polls) == sent
+    assert sys.exc_info() == (None, None, None)  # or each later error of the session would have it as its context
 
 
 def test_those_who_cannot_be_stopped_are_given_one_moment_and_not_one_each(write: Callable[[str], Any]) -> None:

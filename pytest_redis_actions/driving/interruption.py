@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import dis
 import signal
 import sys
 import threading
@@ -29,6 +30,8 @@ __tracebackhide__ = True
 
 _SIGNAL = getattr(signal, "SIGURG", None)
 """Ignored by default, so that one that arrives late harms nobody; neither debuggers nor pytest-timeout use it."""
+
+_EDGES_OF_HANDLERS = {dis.opmap.get(each) for each in ("PUSH_EXC_INFO", "POP_EXCEPT")}
 
 Dress = Callable[[type[BaseException], FrameType], type[BaseException] | None]
 Revise = Callable[[], type[BaseException] | None]
@@ -186,7 +189,8 @@ class Interruptible:
         self._trace, self._has_traced = before, True
 
         def trace(at: FrameType, event: str, _: object) -> None:
-            if event == "line":
+            # Raised where a handler begins or ends, it would leave what is handled behind: the context of later errors.
+            if event == "line" and at.f_code.co_code[at.f_lasti] not in _EDGES_OF_HANDLERS:
                 sys.settrace(before)
                 raise error
 
